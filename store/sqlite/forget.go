@@ -1,0 +1,5 @@
+package sqlite
+
+import "context"
+
+func (db *DB) resumeForgetting(ctx context.Context) error { return nil }
