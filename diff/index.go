@@ -219,3 +219,11 @@ func HashBody(body []byte) uint64 { return xxh3.Hash(body) }
 func provisional(key string) int64 {
 	return int64(xxh3.HashStringSeed(key, 0x9e3779b97f4a7c15) | 1<<63)
 }
+
+// ResetAbsences replaces everything known of absent rows.
+func (x *Index) ResetAbsences(absences []bridge.Absence) {
+	x.absent, x.pending, x.held = make(map[int64]bridge.Absence, len(absences)), 0, 0
+	for _, a := range absences {
+		x.SetAbsence(a)
+	}
+}

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/store/sqlite"
+)
+
+// Inspection is a Control that reads and never writes: Status, Events, Deliveries and Delivery work, everything else
+// says what it needs.
+type Inspection struct{ desk desk }
+
+var errInspection = errors.New("this was opened for reading only")
+
+// Inspect opens the store of the configuration for reading only, without its lock, beside a daemon or without one.
+// bridge.ErrNotFound where there is no store yet.
+func Inspect(ctx context.Context, options Options) (*Inspection, error) {
+	cfg, err := load(options, newSources(options))
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlite.OpenReadOnly(ctx, cfg.Bridge.Store)
+	if err != nil {
+		return nil, err
+	}
+	k := desk{store: store, path: cfg.Bridge.Store, version: options.Version, config: func() *configs.Config { return cfg }}
+	return &Inspection{k}, nil
+}
+
+func storeOf(options Options) (string, error) {
+	cfg, err := load(options, newSources(options))
+	if err != nil {
+		return "", err
+	}
+	return cfg.Bridge.Store, nil
+}
+
+// Close lets go of the store.
+func (i *Inspection) Close() error { return i.desk.store.Close() }
+
+func (i *Inspection) Status(ctx context.Context, request StatusRequest) (Status, error) {
+	return i.desk.status(ctx, request)
+}
+
+func (i *Inspection) Events(ctx context.Context, query bridge.EventQuery) ([]EventView, error) {
+	return i.desk.events(ctx, query)
+}
+
+func (i *Inspection) Deliveries(ctx context.Context, query bridge.DeliveryQuery) ([]DeliveryView, error) {
+	return i.desk.deliveries(ctx, query)
+}
+
+func (i *Inspection) Delivery(ctx context.Context, id int64) (DeliveryDetail, error) {
+	return i.desk.delivery(ctx, id)
+}
+
+func (i *Inspection) Poll(context.Context, string) (bridge.RunReport, error) {
+	return bridge.RunReport{}, errInspection
+}
+
+func (i *Inspection) Approve(context.Context, ApproveRequest) (ApproveReport, error) {
+	return ApproveReport{}, errInspection
+}
+
+func (i *Inspection) Replay(context.Context, bridge.ReplayQuery) (Count, error) {
+	return Count{}, errInspection
+}
+
+func (i *Inspection) Pause(context.Context, Target) error           { return errInspection }
+func (i *Inspection) Resume(context.Context, Target) error          { return errInspection }
+func (i *Inspection) Forget(context.Context, Target) (Count, error) { return Count{}, errInspection }
+func (i *Inspection) Reload(context.Context) error                  { return errInspection }
+
+var (
+	_ Control = (*Daemon)(nil)
+	_ Control = (*Client)(nil)
+	_ Control = (*Inspection)(nil)
+)
+
+func unknown(kind, name string) error {
+	return fmt.Errorf("%s %q is %w; see: hookbridge status", kind, name, bridge.ErrNotFound)
+}

@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/diff"
+)
+
+// job is one configured job at work. Its configuration never changes: an edit retires the job and makes another.
+type job struct {
+	cfg   *configs.Job
+	splay time.Duration
+
+	slot   chan struct{} // of one: whoever holds it owns memory and may commit
+	memory *memory
+	absent int // rows absent when the job was opened; memory counts them once it is loaded
+
+	mu      sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
+	state   bridge.JobState
+	targets []bridge.Target
+	retired bool
+	cancel  context.CancelCauseFunc // of the run in progress; nil: none
+	current *turn                   // queued or running; nil: idle
+	running bool
+	after   *turn // follows the current one
+	due     time.Time
+	place   int       // in the schedule's heap; -1: not in it
+	ended   time.Time // when a run last ended well, or the job was opened
+	stalled bool      // told that no run has ended in three intervals
+	skewed  bool      // told that the source's clock differs from ours
+	waiting string    // why the job does not run although it is due: backlog
+	outlook outlook
+	told    told
+	logged  string // the last failure that was logged
+}
+
+// outlook is what a run has to say about the next one.
+type outlook struct {
+	retryAt time.Time // not before, says the server
+	confirm bool      // absences, or an empty baseline, wait for another look
+	follow  bool      // rows were left alone: look again at once
+}
+
+// errRetired ends a run whose job was edited or removed.
+var errRetired = errors.New("the job's configuration changed under the run")
+
+func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
+	return &job{cfg: cfg, splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
+		state: state, targets: targets, place: -1, ended: now,
+		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
+}
+
+// splay spreads jobs of the same schedule: a fixed part, by name, of a tenth of the interval and at most 30 s.
+func splay(cfg *configs.Job) time.Duration {
+	room := min(cfg.Schedule.Interval()/10, 30*time.Second)
+	if room <= 0 {
+		return 0
+	}
+	return time.Duration(diff.HashKey(cfg.Name) % uint64(room))
+}
+
+// acquire waits for the job to be ours.
+func (j *job) acquire(ctx context.Context) error {
+	select {
+	case j.slot <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (j *job) release() { <-j.slot }
+
+// commit applies one chunk unless the job was retired meanwhile.
+func (j *job) commit(ctx context.Context, store Ledger, chunk *bridge.Chunk) (bridge.Committed, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.retired {
+		return bridge.Committed{}, errRetired
+	}
+	return store.Commit(ctx, chunk)
+}
+
+// retire makes a run in progress stop before its next commit, and reports whether there was one.
+func (j *job) retire() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.retired = true
+	if j.cancel != nil {
+		j.cancel(errRetired)
+	}
+	return j.current != nil
+}
+
+// pending is the number of absent rows that wait for proof or for a person. The caller owns the job.
+func (j *job) pending() int {
+	if j.memory == nil {
+		return j.absent
+	}
+	return j.memory.index.Pending() + j.memory.index.Held()
+}
+
+// turn is one run to come, or in progress, that somebody may wait for.
+type turn struct {
+	job    *job
+	origin bridge.Origin
+	done   chan struct{} // closed when report stands
+	report bridge.RunReport
+}
+
+func newTurn(j *job, origin bridge.Origin) *turn {
+	return &turn{job: j, origin: origin, done: make(chan struct{})}
+}
+
+// pool runs turns on at most max goroutines, in the order they come. Idle it holds none.
+type pool struct {
+	mu    sync.Mutex
+	wg    sync.WaitGroup
+	max   int
+	busy  int
+	queue []*turn
+	run   func(*turn)
+}
+
+func (p *pool) add(t *turn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.busy == p.max {
+		p.queue = append(p.queue, t)
+		return
+	}
+	p.busy++
+	p.wg.Add(1)
+	go p.work(t)
+}
+
+func (p *pool) work(t *turn) {
+	defer p.wg.Done()
+	for {
+		p.run(t)
+		p.mu.Lock()
+		if len(p.queue) == 0 {
+			p.busy--
+			p.queue = nil
+			p.mu.Unlock()
+			return
+		}
+		t = p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		p.mu.Unlock()
+	}
+}

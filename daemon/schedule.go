@@ -1,0 +1,307 @@
+package daemon
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"github.com/hookbridge/bridge"
+)
+
+const (
+	clockStep = 5 * time.Second // the longest the schedule sleeps without looking at the clock
+	clockJump = time.Second     // wall and monotonic time that drift further apart than this have jumped
+
+	failuresToTell = 3 // failed runs in a row before the job backs off and bridge.job.failing is told
+	maxBackoff     = 5 * time.Minute
+	confirmAfter   = 60 * time.Second // a run that leaves pending absences looks again at the latest after this ...
+	confirmFloor   = time.Second      // ... and never sooner
+)
+
+// agenda is the heap of jobs by their next tick. Cron expressions are only asked for the next time: cron's own runner
+// sorts every entry at each wake and starts a goroutine per firing.
+type agenda []*job
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, k int) bool { return a[i].due.Before(a[k].due) }
+func (a agenda) Swap(i, k int)      { a[i], a[k] = a[k], a[i]; a[i].place, a[k].place = i, k }
+func (a *agenda) Push(x any)        { j := x.(*job); j.place = len(*a); *a = append(*a, j) }
+func (a *agenda) Pop() any {
+	old := *a
+	j := old[len(old)-1]
+	old[len(old)-1] = nil
+	*a = old[:len(old)-1]
+	j.place = -1
+	return j
+}
+
+// plan sets when a job ticks next; the zero time takes it off the schedule.
+func (d *Daemon) plan(j *job, due time.Time) {
+	d.agendaMu.Lock()
+	switch {
+	case due.IsZero() && j.place >= 0:
+		heap.Remove(&d.agenda, j.place)
+	case due.IsZero():
+	case j.place >= 0:
+		j.due = due
+		heap.Fix(&d.agenda, j.place)
+	default:
+		j.due = due
+		heap.Push(&d.agenda, j)
+	}
+	first := len(d.agenda) > 0 && d.agenda[0] == j
+	d.agendaMu.Unlock()
+	if first {
+		select {
+		case d.rethink <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// dueAt is when a job ticks next.
+func (d *Daemon) dueAt(j *job) time.Time {
+	d.agendaMu.Lock()
+	defer d.agendaMu.Unlock()
+	if j.place < 0 {
+		return time.Time{}
+	}
+	return j.due
+}
+
+// schedule runs ticks until ctx ends.
+func (d *Daemon) schedule(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-d.rethink:
+		}
+		now := time.Now()
+		if jump := now.Round(0).Sub(last.Round(0)) - now.Sub(last); jump > clockJump || jump < -clockJump {
+			d.log.Warn("the clock has jumped; the schedule begins again from here", "by", jump.Round(time.Millisecond))
+			d.replan(now)
+		}
+		last = now
+		timer.Reset(min(d.tick(now), clockStep))
+	}
+}
+
+// tick starts everything that is due and returns how long nothing will be.
+func (d *Daemon) tick(now time.Time) time.Duration {
+	wall := now.Round(0) // cron speaks of wall time
+	for {
+		d.agendaMu.Lock()
+		if len(d.agenda) == 0 {
+			d.agendaMu.Unlock()
+			return clockStep
+		}
+		j := d.agenda[0]
+		if wait := j.due.Sub(wall); wait > 0 {
+			d.agendaMu.Unlock()
+			return wait
+		}
+		due := j.due
+		d.agendaMu.Unlock()
+		d.plan(j, d.following(j, due, wall))
+		if !j.cfg.RunOnce && wall.Sub(due) > max(j.cfg.Schedule.Interval(), clockStep) {
+			continue // missed = "skip": too late for this tick
+		}
+		d.onTick(j, now)
+	}
+}
+
+// following is the tick after now. An interval goes on from its last tick, so that being late once does not shift it.
+func (d *Daemon) following(j *job, tick, now time.Time) time.Time {
+	if s := j.cfg.Schedule; s.Every {
+		if next := tick.Add(s.Interval()); next.After(now) && !tick.After(now) {
+			return next
+		}
+		return now.Add(s.Interval())
+	}
+	return j.cfg.Schedule.Next(now.Add(-j.splay)).Add(j.splay)
+}
+
+// onTick queues a scheduled run, or counts the tick as missed where a run still goes.
+func (d *Daemon) onTick(j *job, now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.retired || j.state.Paused {
+		return
+	}
+	if interval := j.cfg.Schedule.Interval(); !j.stalled && j.running && now.Sub(j.ended) > 3*interval {
+		j.stalled = true
+		d.stalled(j)
+	}
+	if j.current != nil {
+		j.state.LastRun.Missed++
+		return
+	}
+	if backlog := d.store.Backlog(); backlog >= d.config().Bridge.Retain.Backlog {
+		if j.waiting == "" {
+			d.log.Error("job waits: the backlog of undelivered events is at its cap", "job", j.cfg.Name, "backlog", backlog,
+				"hint", "see hookbridge status; mend or forget the destination, or raise retain.backlog")
+		}
+		j.waiting = "backlog"
+		return
+	}
+	j.waiting = ""
+	j.current = newTurn(j, bridge.Schedule)
+	d.pool.add(j.current)
+}
+
+// request asks for one more run: the one that is queued, or one that follows the run in progress.
+func (d *Daemon) request(j *job, origin bridge.Origin) *turn {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return d.requestLocked(j, origin)
+}
+
+func (d *Daemon) requestLocked(j *job, origin bridge.Origin) *turn {
+	switch {
+	case j.current == nil:
+		j.current = newTurn(j, origin)
+		d.pool.add(j.current)
+		return j.current
+	case !j.running:
+		if origin == bridge.Manual {
+			j.current.origin = origin
+		}
+		return j.current
+	case j.after == nil:
+		j.after = newTurn(j, origin)
+	}
+	return j.after
+}
+
+// work is one turn on a pool goroutine.
+func (d *Daemon) work(t *turn) {
+	j := t.job
+	ctx, cancel := context.WithCancelCause(d.runs)
+	defer cancel(nil)
+	j.mu.Lock()
+	j.running, j.cancel = true, cancel
+	if j.retired {
+		cancel(errRetired)
+	}
+	origin := t.origin
+	j.mu.Unlock()
+
+	if err := j.acquire(ctx); err == nil {
+		t.report = d.run(ctx, j, origin)
+		j.release()
+	} else {
+		t.report = bridge.RunReport{Outcome: bridge.RunDropped, Origin: origin, Error: err.Error()}
+	}
+	d.ranJob(j, t.report)
+
+	j.mu.Lock()
+	j.running, j.cancel = false, nil
+	j.current, j.after = j.after, nil
+	if j.current != nil {
+		if d.runs.Err() != nil {
+			j.current.report = t.report
+			close(j.current.done)
+			j.current = nil
+		} else {
+			d.pool.add(j.current)
+		}
+	}
+	j.mu.Unlock()
+	close(t.done)
+}
+
+// ranJob logs a run, tells of failure and recovery, and sets the next tick where the schedule alone does not.
+func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
+	if report.Outcome == bridge.RunDropped {
+		return
+	}
+	now := time.Now()
+	next := d.dueAt(j)
+	j.mu.Lock()
+	outlook := j.outlook
+	j.mu.Unlock()
+	switch {
+	case report.Outcome != bridge.RunFailed:
+		d.logRun(j, report)
+		if outlook.confirm && !next.IsZero() {
+			if soon := now.Add(confirmAfter); soon.Before(next) {
+				next = soon
+			}
+			if floor := now.Add(confirmFloor); next.Before(floor) {
+				next = floor
+			}
+			d.plan(j, next.Round(0))
+		}
+		if outlook.follow {
+			d.request(j, report.Origin)
+		}
+	case d.runs.Err() != nil || next.IsZero():
+	default:
+		d.logFailure(j, report)
+		if !outlook.retryAt.IsZero() {
+			if outlook.retryAt.After(next) {
+				next = outlook.retryAt
+			}
+		} else if wait := backoff(j.cfg.Schedule.Interval(), report.Failures); wait > 0 {
+			if later := now.Add(wait); later.After(next) {
+				next = later
+			}
+		}
+		d.plan(j, next.Round(0))
+	}
+	d.tellRun(j, report)
+}
+
+// backoff is how long a job waits after so many failed runs in a row: three keep the schedule, then the wait doubles to
+// at most ten intervals or five minutes, whichever is less.
+func backoff(interval time.Duration, failures int64) time.Duration {
+	if failures <= failuresToTell || interval >= maxBackoff {
+		return 0
+	}
+	limit := min(10*interval, maxBackoff)
+	wait := interval
+	for range failures - failuresToTell {
+		if wait *= 2; wait >= limit {
+			return limit
+		}
+	}
+	return wait
+}
+
+// firstTick is when a job that was just opened runs first: at once without a baseline or when a run is overdue and
+// missed = "run_once"; @every counts from the last run.
+func (d *Daemon) firstTick(j *job, now time.Time) time.Time {
+	wall := now.Round(0)
+	last := j.state.LastRun.Began
+	if !j.state.Baselined || last.IsZero() {
+		return wall.Add(j.splay / 10)
+	}
+	due := d.following(j, last, last)
+	latest := d.following(j, wall, wall) // a clock that was set back must not make the job wait longer than one step
+	switch {
+	case due.After(latest):
+		return latest
+	case due.After(wall):
+		return due
+	case j.cfg.RunOnce:
+		return wall.Add(j.splay / 10)
+	default:
+		return latest
+	}
+}
+
+// replan gives every job its next tick anew after the clock has jumped: what is overdue runs once, and nothing waits
+// longer than one step of its schedule.
+func (d *Daemon) replan(now time.Time) {
+	for _, j := range d.allJobs() {
+		due, next := d.dueAt(j), d.following(j, now.Round(0), now.Round(0))
+		if !due.IsZero() && due.After(next) {
+			d.plan(j, next)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/diff"
+)
+
+// memory is what a job keeps between runs so that a run costs what changed: the index of its snapshot and its compiled
+// rules. It is made at the first record and belongs to whoever runs the job.
+type memory struct {
+	index *diff.Index
+	key   *diff.Key
+	rules *diff.Rules
+	old   *diff.Rules // nil outside an edit of the rules
+}
+
+func remember(ctx context.Context, store snapshot, cfg *configs.Job, state *bridge.JobState) (*memory, error) {
+	m := &memory{index: diff.NewIndex(int(state.Records))}
+	var err error
+	if m.key, err = diff.NewKey(cfg.Key); err != nil {
+		return nil, err
+	}
+	if m.rules, err = rules(cfg); err != nil {
+		return nil, err
+	}
+	if state.OldRules != "" && state.OldRules != state.Rules {
+		// Of another canonical form the old rules cannot be applied: the identity has changed with it, and the run
+		// takes everything in silently.
+		if m.old, err = diff.ParseRules(state.OldRules); err != nil && !errors.Is(err, diff.ErrForm) {
+			return nil, fmt.Errorf("rules of the last complete run: %w", err)
+		}
+	}
+	if state.Number == 0 {
+		return m, nil
+	}
+	if err := store.Index(ctx, state.Number, func(e bridge.IndexEntry) error { m.index.Add(e); return nil }); err != nil {
+		return nil, fmt.Errorf("load snapshot index: %w", err)
+	}
+	return m, m.loadAbsences(ctx, store, state.Number)
+}
+
+func (m *memory) loadAbsences(ctx context.Context, store snapshot, job int64) error {
+	absences, err := store.Absences(ctx, job)
+	if err != nil {
+		return fmt.Errorf("load absences: %w", err)
+	}
+	m.index.ResetAbsences(absences)
+	return nil
+}
+
+func rules(cfg *configs.Job) (*diff.Rules, error) {
+	return diff.NewRules(diff.Spec{Ignore: cfg.Ignore, Select: cfg.Select, Unordered: cfg.Unordered})
+}
+
+// identity names what a snapshot was taken of. A change of it means a new baseline (P9).
+func identity(cfg *configs.Job) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "form %d\n%s\nkey %q\n", diff.Form, cfg.Source.Identity(), cfg.Key)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// survey is one look at a job's source: everything up to, and without, the first commit. A run and a plan are the same
+// survey with different sinks.
+type survey struct {
+	cfg    *configs.Job
+	state  *bridge.JobState
+	store  snapshot
+	origin bridge.Origin
+	sink   func(step) error // takes what differs, changes first, then deletions
+	reset  func()           // drops what sink took: the scan begins again
+	// progress hears how many records were read, if not nil.
+	progress func(records int64)
+
+	memory   *memory
+	silent   bool // nothing is told: a baseline
+	identity string
+
+	report     bridge.RunReport
+	outcome    bridge.Outcome
+	scan       *diff.Scan // nil when nothing was emitted
+	judged     diff.Judgement
+	quarantine []bridge.Quarantined
+	finish     bridge.Finish
+	confirm    bool // absences or an empty baseline wait for another look
+}
+
+// maxQuarantine bounds what is kept to be looked at; the count is exact.
+const maxQuarantine = 100
+
+func (s *survey) look(ctx context.Context) error {
+	s.identity = identity(s.cfg)
+	switch {
+	case s.state.Identity != "" && s.state.Identity != s.identity:
+		s.silent = true
+	case !s.state.Baselined && !s.cfg.Emit:
+		s.silent = true
+	}
+	options := bridge.FetchOptions{From: s.state.Checkpoint}
+	if s.memory != nil && s.memory.index.Pending()+s.memory.index.Held() > 0 {
+		options.Unconditional = true
+	}
+	if s.silent {
+		options.From = nil
+	}
+	err := s.fetch(ctx, options, nil)
+	if moved := (*diff.MovedError)(nil); errors.As(err, &moved) {
+		s.reset()
+		s.quarantine, s.report.Bad = nil, 0
+		err = s.fetch(ctx, bridge.FetchOptions{}, moved)
+	}
+	if err != nil {
+		return err
+	}
+	s.report.Pages, s.report.Bytes = s.outcome.Pages, s.outcome.Bytes
+	if s.outcome.NotModified {
+		s.report.Complete, s.report.Stable = true, true
+		return s.unchanged(ctx)
+	}
+	return s.ended(ctx)
+}
+
+func (s *survey) fetch(ctx context.Context, options bridge.FetchOptions, reread *diff.MovedError) error {
+	s.scan = nil
+	outcome, err := s.cfg.Source.Fetch(ctx, options, func(r bridge.Record) error {
+		if s.scan == nil {
+			if err := s.begin(ctx, reread); err != nil {
+				return err
+			}
+		}
+		return s.record(r)
+	})
+	if err != nil {
+		return err
+	}
+	s.outcome = outcome
+	if s.scan != nil {
+		return s.scan.End()
+	}
+	return nil
+}
+
+func (s *survey) begin(ctx context.Context, reread *diff.MovedError) error {
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	old := s.memory.old
+	if s.silent {
+		old = nil
+	}
+	var row bridge.Row
+	stored := func(id int64) (bridge.Row, error) {
+		row = bridge.Row{}
+		err := s.store.Rows(ctx, s.state.Number, []int64{id}, func(r bridge.Row) error { row = r; return nil })
+		if err == nil && row.ID == 0 {
+			err = fmt.Errorf("row %d of the snapshot: %w", id, bridge.ErrNotFound)
+		}
+		return row, err
+	}
+	s.scan = diff.NewScan(s.memory.index, s.memory.key, s.memory.rules, old, stored, reread)
+	return nil
+}
+
+func (s *survey) load(ctx context.Context) error {
+	if s.memory != nil {
+		return nil
+	}
+	m, err := remember(ctx, s.store, s.cfg, s.state)
+	s.memory = m
+	return err
+}
+
+func (s *survey) record(r bridge.Record) error {
+	f, err := s.scan.Add(r)
+	if s.progress != nil {
+		s.progress(s.scan.Records())
+	}
+	if bad := (*diff.BadRecordError)(nil); errors.As(err, &bad) {
+		if !s.cfg.Quarantine {
+			return fmt.Errorf("bad record: %w", bad)
+		}
+		s.report.Bad++
+		if len(s.quarantine) < maxQuarantine {
+			s.quarantine = append(s.quarantine, bridge.Quarantined{Key: bad.Key, Page: bad.Page, Item: bad.Item,
+				Reason: bad.Reason, Body: bytes.Clone(r.Body[:min(len(r.Body), 512)])})
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t := step{slot: f.Slot, entry: f.Entry, key: f.Key}
+	change := bridge.Change{Key: f.Key, After: json.RawMessage(r.Body)}
+	switch f.Verdict {
+	case diff.Same:
+		return nil
+	case diff.Renewed: // the fingerprint alone; nobody has to see that
+		t.why = whyEdit
+		return s.sink(t)
+	case diff.Quiet:
+		t.body, t.before, t.why = r.Body, f.Before, whyEdit
+		return s.sink(t)
+	case diff.New:
+		change.Op = bridge.Created
+	case diff.Changed:
+		change.Op, change.Before, change.Changed = bridge.Updated, f.Before, f.Fields
+		t.before = f.Before
+	}
+	t.body = r.Body
+	if err := s.tell(&t, change); err != nil {
+		return err
+	}
+	return s.sink(t)
+}
+
+// tell decides whether and how a change is told.
+func (s *survey) tell(t *step, c bridge.Change) error {
+	if s.silent {
+		t.why = whyBaseline
+		return nil
+	}
+	told, err := s.cfg.Event.Eval(c, s.origin)
+	if err != nil {
+		return fmt.Errorf("event of record %q: %w", c.Key, err)
+	}
+	t.event = &bridge.Event{Op: c.Op, Type: told.Type, Key: c.Key, Before: c.Before, After: c.After, Changed: c.Changed, Data: told.Data}
+	if !told.Tell {
+		t.event, t.why = nil, whyWhen
+	} else if told.Type == "" {
+		t.event.Type = strings.ReplaceAll(s.cfg.Label, "-", "_") + "." + string(c.Op)
+	}
+	return nil
+}
+
+// unchanged judges a fetch that proved to be the same as the last complete one.
+func (s *survey) unchanged(ctx context.Context) error {
+	s.finish = bridge.Finish{Checkpoint: s.outcome.Next, Baselined: s.state.Baselined, Complete: true}
+	if s.memory == nil || s.memory.index.Pending() == 0 {
+		return nil
+	}
+	return s.judge(ctx, s.memory.index.Lacking())
+}
+
+// ended judges a fetch that was read to its end.
+func (s *survey) ended(ctx context.Context) error {
+	if s.scan == nil { // an empty answer still has to be compared with the snapshot
+		if err := s.begin(ctx, nil); err != nil {
+			return err
+		}
+	}
+	s.report.Seen = s.scan.Records()
+	s.report.Complete = s.outcome.Complete && s.report.Bad == 0
+	s.report.Stable = s.outcome.Stable && s.scan.Stable()
+	s.finish = bridge.Finish{Baselined: true, Complete: s.report.Complete}
+	if s.report.Complete && s.report.Stable {
+		s.finish.Checkpoint = s.outcome.Next
+	}
+	if s.silent && s.scan.Records() == 0 && !s.state.Empty {
+		// An empty answer is often a system still starting; a second one that agrees is believed.
+		s.finish = bridge.Finish{Empty: true, Baselined: s.state.Baselined}
+		s.confirm = true
+		return nil
+	}
+	if !s.report.Complete {
+		return nil
+	}
+	var lacking []int64
+	s.scan.Unseen(func(_ int, id int64) { lacking = append(lacking, id) })
+	if s.silent {
+		return s.deletes(ctx, lacking)
+	}
+	return s.judge(ctx, lacking)
+}
+
+func (s *survey) judge(ctx context.Context, lacking []int64) error {
+	d := s.cfg.Deletes
+	s.judged = diff.Policy{Confirm: d.Confirm, Max: d.Max, MaxRows: d.MaxRows}.Judge(s.memory.index, lacking, s.report.Stable)
+	s.confirm = len(s.judged.Counted) > 0
+	return s.deletes(ctx, s.judged.Deletes)
+}
+
+// deletes hands proved deletions to the sink, with their last body.
+func (s *survey) deletes(ctx context.Context, ids []int64) error {
+	for len(ids) > 0 {
+		batch := ids[:min(len(ids), 512)]
+		ids = ids[len(batch):]
+		err := s.store.Rows(ctx, s.state.Number, batch, func(row bridge.Row) error {
+			t := step{slot: s.memory.index.Slot(row.ID), key: row.Key, before: row.Body, delete: true}
+			t.entry.ID = row.ID
+			if err := s.tell(&t, bridge.Change{Op: bridge.Deleted, Key: row.Key, Before: row.Body}); err != nil {
+				return err
+			}
+			return s.sink(t)
+		})
+		if err != nil {
+			return fmt.Errorf("deleted records: %w", err)
+		}
+	}
+	return nil
+}
