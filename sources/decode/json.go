@@ -1,0 +1,355 @@
+package decode
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Defaults of Options.
+const (
+	DefaultDepth  = 128
+	DefaultRecord = 64 << 20
+)
+
+// envelopeNames is how many bytes of member names the objects around the records may have altogether: they are held to
+// find duplicates, so they must not grow with the body.
+const envelopeNames = 4 << 20
+
+// envelopeField is how long a scalar asked for by path may be.
+const envelopeField = 64 << 10
+
+// Options are the caps of one document and what is wanted of its envelope. The zero value has the defaults.
+type Options struct {
+	Fields []Path // scalars wanted beside the records; at most 64
+	Depth  int    // of one record
+	Record int64  // bytes of one record
+}
+
+func (o Options) withDefaults() Options {
+	if o.Depth <= 0 {
+		o.Depth = DefaultDepth
+	}
+	if o.Record <= 0 {
+		o.Record = DefaultRecord
+	}
+	return o
+}
+
+// Field is one value of the envelope. Kind is that of jsontext, 0 where the field is missing. Raw holds scalars only.
+type Field struct {
+	Kind jsontext.Kind
+	Raw  jsontext.Value
+}
+
+// Envelope is what a document said beside its records.
+type Envelope struct {
+	Items  int     // records emitted
+	Fields []Field // as asked for in Options.Fields
+}
+
+// JSON cuts the array at items into records without building trees, and hands each to emit as it was sent, with its
+// number from 1. Memory is bounded by the largest record. The whole document is validated: malformed or truncated JSON,
+// duplicate names, invalid UTF-8 and anything after the document are a *SyntaxError, a missing array is an *ItemsError,
+// something too large or too deep is a *LimitError, nothing at all is ErrEmpty. Whatever r or emit returns is returned
+// as it is. A raw record is valid until emit returns.
+func JSON(r io.Reader, items Path, o Options, emit func(raw []byte, item int) error) (Envelope, error) {
+	o = o.withDefaults()
+	if len(o.Fields) > 64 {
+		return Envelope{}, fmt.Errorf("decode: %d envelope fields asked for, at most 64 are possible", len(o.Fields))
+	}
+	s := splitters.Get().(*splitter)
+	defer s.release()
+	s.open(r)
+	s.items, s.options, s.emit = items, o, emit
+	if len(o.Fields) > 0 {
+		s.envelope.Fields = make([]Field, len(o.Fields))
+	}
+	err := s.document()
+	return s.envelope, err
+}
+
+var splitters = sync.Pool{New: func() any { return &splitter{decoder: new(jsontext.Decoder)} }}
+
+type splitter struct {
+	decoder  *jsontext.Decoder
+	in       meter
+	options  Options
+	items    Path
+	emit     func([]byte, int) error
+	envelope Envelope
+	names    int
+}
+
+func (s *splitter) open(r io.Reader) {
+	// A buffer is parsed in place; everything else passes the meter, so that no value can fill memory.
+	if b, ok := r.(*bytes.Buffer); ok {
+		dropMark(b)
+		s.decoder.Reset(b)
+		return
+	}
+	s.in.reset(r)
+	s.decoder.Reset(&s.in)
+}
+
+func (s *splitter) release() {
+	s.decoder.Reset(none) // let go of the reader, keep the buffer
+	keep := s.in.buffer
+	d := s.decoder
+	*s = splitter{decoder: d}
+	s.in.buffer = keep
+	splitters.Put(s)
+}
+
+func (s *splitter) document() error {
+	all := uint64(1)<<len(s.options.Fields) - 1
+	if len(s.options.Fields) == 64 {
+		all = ^uint64(0)
+	}
+	s.allow()
+	kind := s.decoder.PeekKind()
+	if kind == jsontext.KindInvalid {
+		_, err := s.decoder.ReadToken()
+		if errors.Is(err, io.EOF) {
+			return ErrEmpty
+		}
+		return s.fault(err, 0)
+	}
+	found := false
+	var err error
+	switch {
+	case len(s.items) == 0:
+		if kind != '[' {
+			// Read on: a body that is no JSON at all deserves that error instead of one about its first byte.
+			if err := s.skip(0); err != nil {
+				return err
+			}
+			return &ItemsError{Found: describe(kind)}
+		}
+		found, err = true, s.array()
+	case kind == '{':
+		found, err = s.object(0, true, all)
+	default:
+		err = s.skip(0)
+	}
+	if err != nil {
+		return err
+	}
+	s.allow()
+	switch _, err := s.decoder.ReadToken(); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return s.fault(err, 0)
+	default:
+		return &SyntaxError{Offset: s.decoder.InputOffset(), Err: errors.New("something follows after the end of the document")}
+	}
+	if !found {
+		if kind != '{' {
+			return &ItemsError{Path: s.items, Found: missing, Body: describe(kind)}
+		}
+		return &ItemsError{Path: s.items, Found: missing}
+	}
+	return nil
+}
+
+// object walks an object that lies on the way to the records or to a field. onWay says that the first depth names of
+// items led here, fields has a bit for each field of which the same is true.
+func (s *splitter) object(depth int, onWay bool, fields uint64) (found bool, err error) {
+	if _, err := s.decoder.ReadToken(); err != nil {
+		return false, s.fault(err, 0)
+	}
+	for {
+		s.allow()
+		token, err := s.decoder.ReadToken()
+		if err != nil {
+			return false, s.fault(err, 0)
+		}
+		if token.Kind() == '}' {
+			return found, nil
+		}
+		name := token.String()
+		if s.names += len(name) + 8; s.names > envelopeNames {
+			return false, &LimitError{Limit: "has too many names around its records"}
+		}
+		hit, err := s.member(name, depth, onWay, fields)
+		if err != nil {
+			return false, err
+		}
+		found = found || hit
+	}
+}
+
+func (s *splitter) member(name string, depth int, onWay bool, fields uint64) (found bool, err error) {
+	onWay = onWay && depth < len(s.items) && s.items[depth] == name
+	var ends, passes uint64
+	for i, path := range s.options.Fields {
+		if fields&(1<<i) == 0 || depth >= len(path) || path[depth] != name {
+			continue
+		}
+		if len(path) == depth+1 {
+			ends |= 1 << i
+		} else {
+			passes |= 1 << i
+		}
+	}
+	kind := s.decoder.PeekKind()
+	if onWay && len(s.items) == depth+1 {
+		if kind == jsontext.KindInvalid {
+			return false, s.skip(0)
+		}
+		if kind != '[' {
+			return false, &ItemsError{Path: s.items, Found: describe(kind)}
+		}
+		return true, s.array()
+	}
+	if ends != 0 {
+		field := Field{Kind: kind}
+		if kind != '{' && kind != '[' {
+			s.allow()
+			raw, err := s.decoder.ReadValue()
+			if err != nil {
+				return false, s.fault(err, 0)
+			}
+			if len(raw) > envelopeField {
+				return false, &LimitError{Limit: fmt.Sprintf("has a value of more than %d KiB at %q", envelopeField>>10, name)}
+			}
+			field.Raw = raw.Clone()
+		}
+		for i := range s.envelope.Fields {
+			if ends&(1<<i) != 0 {
+				s.envelope.Fields[i] = field
+			}
+		}
+		if field.Raw != nil {
+			return false, nil
+		}
+	}
+	if kind == '{' && (onWay || passes != 0) {
+		return s.object(depth+1, onWay, passes)
+	}
+	return false, s.skip(0)
+}
+
+// array emits every element of the array the decoder stands before.
+func (s *splitter) array() error {
+	if _, err := s.decoder.ReadToken(); err != nil {
+		return s.fault(err, 0)
+	}
+	for {
+		item := s.envelope.Items + 1
+		s.allow()
+		if s.decoder.PeekKind() == ']' {
+			_, err := s.decoder.ReadToken()
+			return s.fault(err, 0)
+		}
+		raw, err := s.decoder.ReadValue()
+		if err != nil {
+			return s.fault(err, item)
+		}
+		if err := s.options.check(raw, item); err != nil {
+			return err
+		}
+		s.envelope.Items = item
+		if err := s.emit(raw, item); err != nil {
+			return err
+		}
+	}
+}
+
+// skip validates and drops the next value. An object is held to its duplicates' check by the decoder, so it must fit
+// the cap of a record; an array may be of any length.
+func (s *splitter) skip(depth int) error {
+	s.allow()
+	if s.decoder.PeekKind() != '[' {
+		return s.fault(s.decoder.SkipValue(), 0)
+	}
+	if depth > s.options.Depth {
+		return &LimitError{Limit: fmt.Sprintf("is nested deeper than %d levels", s.options.Depth)}
+	}
+	if _, err := s.decoder.ReadToken(); err != nil {
+		return s.fault(err, 0)
+	}
+	for {
+		s.allow()
+		if s.decoder.PeekKind() == ']' {
+			_, err := s.decoder.ReadToken()
+			return s.fault(err, 0)
+		}
+		if err := s.skip(depth + 1); err != nil {
+			return err
+		}
+	}
+}
+
+// allow lets the next value be as long as a record may be.
+func (s *splitter) allow() {
+	s.in.budget = s.options.Record + slack - int64(len(s.decoder.UnreadBuffer()))
+}
+
+const slack = 4 << 10
+
+// fault turns what the decoder reports into an error of ours.
+func (s *splitter) fault(err error, item int) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errOverBudget) {
+		return &LimitError{Item: item, Limit: fmt.Sprintf("is larger than %s", size(s.options.Record))}
+	}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return &SyntaxError{Offset: syntax.ByteOffset, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
+	}
+	if s.in.err != nil {
+		return s.in.err
+	}
+	return err
+}
+
+// check holds a record to its caps. Depth is counted only where there are enough brackets for it to matter.
+func (o Options) check(raw []byte, item int) error {
+	if int64(len(raw)) > o.Record {
+		return &LimitError{Item: item, Limit: fmt.Sprintf("is larger than %s", size(o.Record))}
+	}
+	if len(raw) > 2*o.Depth && bytes.Count(raw, openObject)+bytes.Count(raw, openArray) > o.Depth && deeper(raw, o.Depth) {
+		return &LimitError{Item: item, Limit: fmt.Sprintf("is nested deeper than %d levels", o.Depth)}
+	}
+	return nil
+}
+
+var openObject, openArray = []byte("{"), []byte("[")
+
+// deeper reports whether the valid JSON value raw has more than limit levels of nesting.
+func deeper(raw []byte, limit int) bool {
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '{', '[':
+			if depth++; depth > limit {
+				return true
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return false
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.4g KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,16 @@
+package decode
+
+import "context"
+
+type traceKey struct{}
+
+// WithTrace makes every fetch under the context report each request and its answer, in one line without secrets.
+func WithTrace(ctx context.Context, trace func(line string)) context.Context {
+	return context.WithValue(ctx, traceKey{}, trace)
+}
+
+// Trace returns the function given to WithTrace, or nil.
+func Trace(ctx context.Context) func(line string) {
+	trace, _ := ctx.Value(traceKey{}).(func(string))
+	return trace
+}

@@ -1,0 +1,75 @@
+package http
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"strings"
+	"sync"
+)
+
+// smallBody is the size up to which a body is held and compared before it is parsed.
+const smallBody = 512 << 10
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+var inflaters sync.Pool // of *gzip.Reader
+
+var errTooLarge = errors.New("the answer is larger than allowed")
+
+// body is an answer's content, decompressed, counted and capped. err is what reading ended with, but for io.EOF.
+type body struct {
+	r        io.Reader
+	inflater *gzip.Reader
+	read     int64
+	max      int64
+	err      error
+}
+
+func openBody(resp *nethttp.Response, most int64) (*body, error) {
+	b := &body{r: resp.Body, max: most}
+	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		var err error
+		if pooled, ok := inflaters.Get().(*gzip.Reader); ok {
+			b.inflater = pooled
+			err = pooled.Reset(resp.Body)
+		} else {
+			b.inflater, err = gzip.NewReader(resp.Body)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the answer says it is gzip but is not: %w", err)
+		}
+		b.r = b.inflater
+	default:
+		return nil, fmt.Errorf("the answer is encoded as %q, which was not asked for", clip(encoding))
+	}
+	return b, nil
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.r.Read(p)
+	b.read += int64(n)
+	if b.read > b.max {
+		b.err = errTooLarge
+		return 0, errTooLarge
+	}
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+func (b *body) close() {
+	if b.inflater != nil {
+		inflaters.Put(b.inflater)
+		b.inflater = nil
+	}
+}

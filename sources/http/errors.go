@@ -1,0 +1,98 @@
+package http
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	nethttp "net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hookbridge/bridge/sources/decode"
+)
+
+// fetchError is what a person reads about a failed fetch: scrubbed of secrets, with its cause kept for errors.Is.
+type fetchError struct {
+	text  string
+	cause error
+}
+
+func (e *fetchError) Error() string { return e.text }
+func (e *fetchError) Unwrap() error { return e.cause }
+
+// fail wraps err with the page it happened in.
+func (s *Source) fail(number int, err error) error {
+	text := err.Error()
+	if s.paging.kind != single {
+		text = fmt.Sprintf("page %d: %s", number, text)
+	}
+	return &fetchError{text: s.scrub("source.http: " + text), cause: err}
+}
+
+// scrub hides every secret of the source, as it is and as it would stand in a URL.
+func (s *Source) scrub(text string) string {
+	for _, secret := range s.secrets {
+		text = strings.ReplaceAll(text, secret, "(secret)")
+		if escaped := url.QueryEscape(secret); escaped != secret {
+			text = strings.ReplaceAll(text, escaped, "(secret)")
+		}
+		if escaped := url.PathEscape(secret); escaped != secret {
+			text = strings.ReplaceAll(text, escaped, "(secret)")
+		}
+	}
+	return text
+}
+
+// plain takes the address off the errors of net/http: it may hold an API key.
+func plain(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+// unreadable says what kind of answer it was that could not be read as records, and what that looks like.
+func unreadable(resp *nethttp.Response, size int64, start []byte, err error) error {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	shown := kind
+	if shown == "" || len(shown) > 60 {
+		shown = "no content type"
+	}
+	facts := fmt.Sprintf("(status %d, %s, %s)", resp.StatusCode, shown, bytesText(size))
+	var syntax *decode.SyntaxError
+	page := kind == "text/html" || kind == "application/xhtml+xml" || looksLikeHTML(start)
+	switch {
+	case page:
+		return fmt.Errorf("%w %s; the answer is a web page, perhaps a login: check auth and url", err, facts)
+	case errors.As(err, &syntax) && len(start) > 0:
+		return fmt.Errorf("%w %s, begins with %s", err, facts, excerpt(start))
+	}
+	return fmt.Errorf("%w %s", err, facts)
+}
+
+func looksLikeHTML(start []byte) bool {
+	text := strings.ToLower(strings.TrimSpace(string(start[:min(len(start), 200)])))
+	return strings.HasPrefix(text, "<!doctype html") || strings.HasPrefix(text, "<html")
+}
+
+// excerpt shows the beginning of a body with everything unprintable escaped.
+func excerpt(start []byte) string { return fmt.Sprintf("%+q", start[:min(len(start), 60)]) }
+
+func clip(text string) string {
+	if len(text) > 60 {
+		return text[:60] + "…"
+	}
+	return text
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,316 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"net/url"
+	"time"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/zeebo/xxh3"
+)
+
+// Fetch reads the source once, answer by answer; see bridge.Source. While every answer is the one of the last fetch,
+// nothing is emitted. As soon as one is not, all records are needed: if answers were passed over by then, the scan
+// begins again and reads everything.
+func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit func(bridge.Record) error) (bridge.Outcome, error) {
+	f := fetch{Source: s, options: options, emit: emit, last: recall(options.From)}
+	f.verifying = len(f.last) > 0
+	outcome, err := f.run(ctx)
+	if errors.Is(err, errChanged) {
+		again := fetch{Source: s, options: options, emit: emit}
+		pages, size := outcome.Pages, outcome.Bytes
+		outcome, err = again.run(ctx)
+		outcome.Pages += pages
+		outcome.Bytes += size
+	}
+	return outcome, err
+}
+
+// errChanged says that an answer differs from last time after earlier ones were passed over as unchanged.
+var errChanged = errors.New("an answer changed after others were passed over")
+
+// fetch is one scan of a source.
+type fetch struct {
+	*Source
+	options   bridge.FetchOptions
+	emit      func(bridge.Record) error
+	last      []known // the answers of the last complete fetch
+	verifying bool    // every answer so far was that of the last fetch; none was emitted
+	pages     []known
+	seen      map[xxh3.Uint128]struct{}
+	broken    error // what emit returned
+}
+
+func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
+	outcome := bridge.Outcome{Stable: true}
+	var sum, total, declared int64
+	address := f.paging.first(f.url)
+	number := 1
+	for ; ; number++ {
+		if f.verifying && number > len(f.last) {
+			return outcome, errChanged
+		}
+		a := answer{number: number}
+		err := f.page(ctx, address, &a, &outcome)
+		if f.broken != nil {
+			return outcome, f.broken
+		}
+		if errors.Is(err, errChanged) {
+			return outcome, err
+		}
+		if err != nil {
+			return outcome, f.fail(number, err)
+		}
+		sum += int64(a.Items)
+		a.sum = sum
+		if number > 1 && (a.Total != total || a.Pages != declared) {
+			outcome.Stable = false
+		}
+		total, declared = a.Total, a.Pages
+		next, err := f.follow(&a)
+		if err != nil {
+			return outcome, f.fail(number, err)
+		}
+		f.keep(&a, address, next == nil)
+		if next == nil {
+			break
+		}
+		if address, err = f.advance(number, next); err != nil {
+			return outcome, f.fail(number, err)
+		}
+	}
+	if total > 0 && outcome.Stable && sum != total-1 {
+		return outcome, f.fail(number, fmt.Errorf("%d records came, but %q declares %d; the source limits its pages or leaves records out", sum, f.paging.total, total-1))
+	}
+	if f.verifying && number < len(f.last) {
+		return outcome, errChanged
+	}
+	outcome.Complete = true
+	outcome.NotModified = f.verifying
+	if outcome.Stable {
+		outcome.Next = remember(f.pages)
+	}
+	return outcome, nil
+}
+
+func (f *fetch) follow(a *answer) (*url.URL, error) {
+	if a.skipped && a.Last {
+		return nil, nil
+	}
+	return f.paging.follow(f.url, a)
+}
+
+// advance guards against paging without end.
+func (f *fetch) advance(number int, next *url.URL) (*url.URL, error) {
+	if number >= f.maxPages {
+		return nil, fmt.Errorf("another page follows, but max_pages is %d; raise it if the source really has so many", f.maxPages)
+	}
+	if f.seen == nil {
+		f.seen = map[xxh3.Uint128]struct{}{xxh3.HashString128(f.paging.first(f.url).String()): {}}
+	}
+	key := xxh3.HashString128(next.String())
+	if _, ok := f.seen[key]; ok {
+		return nil, errors.New("leads back to a page that was already read: the paging goes in circles")
+	}
+	f.seen[key] = struct{}{}
+	return next, nil
+}
+
+// keep notes the answer for the next fetch.
+func (f *fetch) keep(a *answer, address *url.URL, last bool) {
+	if a.number > maxKnown {
+		f.pages = nil
+		return
+	}
+	k := a.known
+	k.Last = last
+	if !last && !f.paging.bodyless() || f.method != nethttp.MethodGet {
+		k.ETag, k.Modified = "", ""
+	}
+	k.Address = ""
+	if k.conditional() {
+		k.Address = hashAddress(address)
+	}
+	f.pages = append(f.pages, k)
+}
+
+// page reads one answer. It is skipped where it proves to be the one of the last fetch.
+func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *bridge.Outcome) error {
+	var before, validators *known
+	if f.verifying {
+		before = &f.last[a.number-1]
+		if before.conditional() && !f.options.Unconditional && f.method == nethttp.MethodGet && before.Address == hashAddress(address) {
+			validators = before
+		}
+	}
+	resp, err := f.ask(ctx, address, validators, f.options.Unconditional)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode == nethttp.StatusNotModified {
+		a.link, a.linked = f.linkOf(resp)
+		if before.Last || f.paging.kind != byLink || a.linked {
+			outcome.Pages++
+			f.note(resp, outcome)
+			_ = resp.Body.Close()
+			a.address, a.known, a.skipped = resp.Request.URL, *before, true
+			return nil
+		}
+		// A 304 need not repeat its Link header: without it only the whole answer says what comes next.
+		_ = resp.Body.Close()
+		if resp, err = f.ask(ctx, address, nil, f.options.Unconditional); err != nil {
+			return err
+		}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	outcome.Pages++
+	f.note(resp, outcome)
+	a.address = resp.Request.URL
+	a.link, a.linked = f.linkOf(resp)
+	a.ETag, a.Modified = validatorsOf(resp.Header)
+	if resp.StatusCode == nethttp.StatusNoContent {
+		return f.noContent(a, before)
+	}
+	body, err := openBody(resp, f.maxBody)
+	if err != nil {
+		return err
+	}
+	defer body.close()
+	err = f.content(ctx, resp, body, a, before)
+	outcome.Bytes += body.read
+	return err
+}
+
+func (f *fetch) linkOf(resp *nethttp.Response) (string, bool) {
+	if f.paging.kind != byLink {
+		return "", false
+	}
+	return nextLink(resp.Header.Values("Link"))
+}
+
+func (f *fetch) note(resp *nethttp.Response, outcome *bridge.Outcome) {
+	if outcome.Pages == 1 {
+		if date, err := nethttp.ParseTime(resp.Header.Get("Date")); err == nil {
+			outcome.Date = date
+		}
+	}
+}
+
+// noContent: some sources answer so beyond their last page. At the start it says nothing.
+func (f *fetch) noContent(a *answer, before *known) error {
+	if a.number == 1 || f.paging.kind != byPage && f.paging.kind != byOffset {
+		return errors.New("answered 204 No Content where records were expected")
+	}
+	a.Hash = "204"
+	if before != nil && before.Hash == a.Hash {
+		a.skipped = true
+		return nil
+	}
+	return f.differs()
+}
+
+// differs ends the verification.
+func (f *fetch) differs() error {
+	if f.verifying && len(f.pages) > 0 {
+		return errChanged
+	}
+	f.verifying = false
+	return nil
+}
+
+// content reads a body. One that fits a small buffer is hashed first, and not parsed if it is that of the last fetch.
+func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body, a *answer, before *known) error {
+	buffer := buffers.Get().(*bytes.Buffer)
+	defer func() { buffer.Reset(); buffers.Put(buffer) }()
+	_, err := buffer.ReadFrom(io.LimitReader(body, smallBody+1))
+	if err != nil {
+		return f.cutShort(ctx, body, err)
+	}
+	start := buffer.Bytes()
+	var input io.Reader = buffer
+	emit := f.record(a.number)
+	if len(start) > smallBody {
+		if err := f.differs(); err != nil {
+			return err
+		}
+		input = io.MultiReader(buffer, body)
+	} else {
+		a.Hash = hashBody(start)
+		switch {
+		case before == nil || before.Hash != a.Hash:
+			if err := f.differs(); err != nil {
+				return err
+			}
+		case f.paging.bodyless():
+			numbers := *before
+			numbers.ETag, numbers.Modified, numbers.Last = a.ETag, a.Modified, before.Last && f.paging.kind != byLink
+			a.known, a.skipped = numbers, true
+			return nil
+		default:
+			a.skipped = true
+			emit = func([]byte, int) error { return nil } // only what leads to the next answer is wanted
+		}
+	}
+	var lastRecord []byte
+	if f.paging.last != "" {
+		inner := emit
+		emit = func(raw []byte, item int) error {
+			lastRecord = append(lastRecord[:0], raw...)
+			return inner(raw, item)
+		}
+	}
+	envelope, err := f.format.Split(input, decode.Options{Fields: f.paging.fields}, emit)
+	if f.broken != nil {
+		return f.broken
+	}
+	if err == nil {
+		err = f.paging.read(a, envelope, lastRecord)
+	}
+	if err != nil {
+		if body.err != nil {
+			return f.cutShort(ctx, body, body.err)
+		}
+		return unreadable(resp, body.read, start, err)
+	}
+	return nil
+}
+
+func (f *fetch) record(page int) func([]byte, int) error {
+	return func(raw []byte, item int) error {
+		f.broken = f.emit(bridge.Record{Body: raw, Page: page, Item: item})
+		return f.broken
+	}
+}
+
+func (f *fetch) cutShort(ctx context.Context, body *body, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, errTooLarge):
+		return fmt.Errorf("the answer is larger than max_body (%s); raise it if that is right", bytesText(f.maxBody))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the answer was cut short after %s: %w", bytesText(body.read), err)
+	}
+	return fmt.Errorf("read the answer after %s: %w", bytesText(body.read), plain(err))
+}
+
+// validatorsOf takes the validators off an answer. A Last-Modified younger than a second before the answer may stand
+// for two states (RFC 9110, section 8.8.2.2) and is left out.
+func validatorsOf(header nethttp.Header) (etag, modified string) {
+	if etag = header.Get("ETag"); len(etag) > maxValidator {
+		etag = ""
+	}
+	text := header.Get("Last-Modified")
+	at, err := nethttp.ParseTime(text)
+	date, err2 := nethttp.ParseTime(header.Get("Date"))
+	if err == nil && err2 == nil && date.Sub(at) >= 2*time.Second && len(text) <= maxValidator {
+		modified = text
+	}
+	return etag, modified
+}

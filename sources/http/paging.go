@@ -1,0 +1,224 @@
+package http
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/tidwall/gjson"
+)
+
+// The ways an answer leads to the next one.
+const (
+	single     = ""
+	byPage     = "page"
+	byOffset   = "offset"
+	byCursor   = "cursor"
+	byLink     = "link"
+	byNext     = "next"
+	defaultHas = "has_more"
+)
+
+// paging is how a source is read in several answers. The zero value reads one.
+type paging struct {
+	kind        string
+	param       string
+	start       int
+	sizeParam   string
+	size        int
+	total       decode.Path // declared number of records
+	pages       decode.Path // declared number of pages
+	next        decode.Path // cursor or address of the next answer
+	last        string      // gjson path of the cursor in the last record
+	more        decode.Path
+	moreWritten bool
+	fields      []decode.Path // all of the above that stand in the envelope
+}
+
+// answer is one page, as far as paging is concerned.
+type answer struct {
+	known
+	address *url.URL // that answered in the end
+	number  int      // from 1
+	sum     int64    // records so far, this answer's included
+	saysAll bool     // "more" is false
+	cursor  string   // of the next answer; empty: none
+	link    string   // target of the Link header with relation next
+	linked  bool
+	skipped bool // unchanged; its body was not read to the end
+}
+
+// bodyless says whether what follows an answer that is not the last can be told without its body.
+func (p *paging) bodyless() bool { return p.kind != byCursor && p.kind != byNext }
+
+// first is the address of the first answer.
+func (p *paging) first(base *url.URL) *url.URL {
+	switch p.kind {
+	case byPage, byOffset:
+		return p.at(base, p.start)
+	case byCursor:
+		if p.sizeParam == "" {
+			return base
+		}
+		return with(base, p.sizeParam, strconv.Itoa(p.size))
+	}
+	return base
+}
+
+func (p *paging) at(base *url.URL, n int) *url.URL {
+	u := with(base, p.param, strconv.Itoa(n))
+	if p.sizeParam != "" {
+		u = with(u, p.sizeParam, strconv.Itoa(p.size))
+	}
+	return u
+}
+
+func with(base *url.URL, name, value string) *url.URL {
+	u := *base
+	query := u.Query()
+	query.Set(name, value)
+	u.RawQuery = query.Encode()
+	return &u
+}
+
+// read takes what paging needs out of an envelope.
+func (p *paging) read(a *answer, envelope decode.Envelope, lastRecord []byte) error {
+	a.Items = envelope.Items
+	at := 0
+	field := func(path decode.Path) (decode.Field, bool) {
+		if path == nil {
+			return decode.Field{}, false
+		}
+		f := envelope.Fields[at]
+		at++
+		return f, true
+	}
+	var err error
+	if f, ok := field(p.total); ok {
+		if a.Total, err = declared(f, "total", p.total); err != nil {
+			return err
+		}
+	}
+	if f, ok := field(p.pages); ok {
+		if a.Pages, err = declared(f, "pages", p.pages); err != nil {
+			return err
+		}
+	}
+	if f, ok := field(p.more); ok {
+		switch {
+		case f.Kind == 't':
+			a.More = true
+		case f.Kind == 'f':
+			a.saysAll = true
+		case f.Kind == 0 && !p.moreWritten:
+		case f.Kind == 0:
+			return fmt.Errorf("more path %q is missing", p.more)
+		case f.Kind == 'n' && !p.moreWritten:
+		default:
+			return fmt.Errorf("more path %q is neither true nor false", p.more)
+		}
+	}
+	if f, ok := field(p.next); ok {
+		if a.cursor, err = scalar(f.Kind, f.Raw); err != nil {
+			return fmt.Errorf("next path %q %w", p.next, err)
+		}
+	}
+	if p.last != "" && a.Items > 0 {
+		result := gjson.GetBytes(lastRecord, p.last)
+		raw := jsontext.Value(result.Raw)
+		if a.cursor, err = scalar(raw.Kind(), raw); err != nil || a.cursor == "" {
+			return fmt.Errorf("the last record has no usable value at %q, which is the cursor", p.last)
+		}
+	}
+	return nil
+}
+
+// declared reads a number of records or pages, plus one. Legacy systems write numbers as strings.
+func declared(f decode.Field, what string, path decode.Path) (int64, error) {
+	text, err := scalar(f.Kind, f.Raw)
+	if err != nil || text == "" {
+		return 0, fmt.Errorf("%s path %q is missing or not a number", what, path)
+	}
+	n, err := strconv.ParseInt(text, 10, 63)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s path %q is %q, not a whole number", what, path, clip(text))
+	}
+	return n + 1, nil
+}
+
+// scalar is the text of a string or number; missing, null, false and "" are no cursor.
+func scalar(kind jsontext.Kind, raw jsontext.Value) (string, error) {
+	switch kind {
+	case 0, 'n', 'f':
+		return "", nil
+	case '0':
+		return string(bytes.TrimSpace(raw)), nil
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, raw)
+		return string(text), err
+	}
+	return "", fmt.Errorf("is neither a string nor a number")
+}
+
+// follow says where the next answer is; nil when a was the last.
+func (p *paging) follow(base *url.URL, a *answer) (*url.URL, error) {
+	if a.saysAll || p.kind == single {
+		return nil, nil
+	}
+	switch p.kind {
+	case byPage, byOffset:
+		if a.Items == 0 {
+			if a.Pages-1 > int64(a.number) {
+				return nil, fmt.Errorf("is empty, although %d pages are declared", a.Pages-1)
+			}
+			return nil, nil
+		}
+		if a.Total > 0 && a.sum >= a.Total-1 || a.Pages > 0 && int64(a.number) >= a.Pages-1 {
+			return nil, nil
+		}
+		if p.kind == byPage {
+			return p.at(base, p.start+a.number), nil
+		}
+		return p.at(base, p.start+int(a.sum)), nil
+	case byCursor:
+		// An empty answer ends the scan, unless it says itself that more follows.
+		if a.Items == 0 && !a.More {
+			return nil, nil
+		}
+		if a.cursor == "" {
+			if a.More || p.last != "" {
+				return nil, fmt.Errorf("says that more follows (%q is true) but has no cursor", p.more)
+			}
+			return nil, nil
+		}
+		return with(p.first(base), p.param, a.cursor), nil
+	case byLink:
+		if !a.linked || a.Items == 0 {
+			return nil, nil
+		}
+		return resolve(a.address, a.link)
+	default:
+		if a.cursor == "" || a.Items == 0 {
+			return nil, nil
+		}
+		return resolve(a.address, a.cursor)
+	}
+}
+
+// resolve finds the address a link leads to, which must be of the same origin.
+func resolve(from *url.URL, link string) (*url.URL, error) {
+	target, err := from.Parse(strings.TrimSpace(link))
+	if err != nil {
+		return nil, fmt.Errorf("has a next link that is not a URL")
+	}
+	if origin(target) != origin(from) {
+		return nil, fmt.Errorf("has a next link to another origin, %s; only %s is followed", origin(target), origin(from))
+	}
+	target.Fragment, target.RawFragment = "", ""
+	target.User = from.User
+	return target, nil
+}

@@ -1,0 +1,117 @@
+package http_test
+
+import (
+	"encoding/json"
+	"fmt"
+	nethttp "net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// orders answers page, offset, cursor and link requests over n records, at most cap a page.
+type orders struct {
+	n, cap    int
+	requests  []string
+	decorated func(w nethttp.ResponseWriter, r *nethttp.Request, from, to int) string // rest of the envelope
+}
+
+func (o *orders) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	o.requests = append(o.requests, r.URL.RequestURI())
+	query := r.URL.Query()
+	from := 0
+	switch {
+	case query.Has("page"):
+		page, _ := strconv.Atoi(query.Get("page"))
+		from = (page - 1) * o.cap
+	case query.Has("offset"):
+		from, _ = strconv.Atoi(query.Get("offset"))
+	case query.Has("after"):
+		from, _ = strconv.Atoi(query.Get("after"))
+	}
+	from = min(from, o.n)
+	to := min(from+o.cap, o.n)
+	records := []json.RawMessage{}
+	for i := from; i < to; i++ {
+		records = append(records, json.RawMessage(fmt.Sprintf(`{"id":%d}`, i+1)))
+	}
+	data, _ := json.Marshal(records)
+	rest := ""
+	if o.decorated != nil {
+		rest = o.decorated(w, r, from, to)
+	}
+	fmt.Fprintf(w, `{"data":%s%s}`, data, rest)
+}
+
+func numbered(n, perPage int) []string {
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf(`%d.%d {"id":%d}`, i/perPage+1, i%perPage+1, i+1))
+	}
+	return want
+}
+
+func TestFetchPages(t *testing.T) {
+	for _, test := range []struct {
+		name, block string
+		n           int
+		decorated   func(w nethttp.ResponseWriter, r *nethttp.Request, from, to int) string
+		requests    string
+	}{
+		{"a short page alone is not the end", `pagination "page" {}`, 5, nil, "/?page=1 /?page=2 /?page=3 /?page=4"},
+		{"a full last page needs an empty one", `pagination "page" {}`, 4, nil, "/?page=1 /?page=2 /?page=3"},
+		{"an empty first page is the end", `pagination "page" {}`, 0, nil, "/?page=1"},
+		{"the declared total ends", `pagination "page" {
+			total = "meta.total"
+			size_param = "per_page"
+			size = 2
+		}`, 5, func(nethttp.ResponseWriter, *nethttp.Request, int, int) string { return `,"meta":{"total":5}` },
+			"/?page=1&per_page=2 /?page=2&per_page=2 /?page=3&per_page=2"},
+		{"the declared pages end", `pagination "page" { pages = "pages" }`, 5,
+			func(nethttp.ResponseWriter, *nethttp.Request, int, int) string { return `,"pages":"3"` }, "/?page=1 /?page=2 /?page=3"},
+		{"the server caps the size and offset goes by what came", `pagination "offset" {
+			size_param = "limit"
+			size = 100
+		}`, 5, nil, "/?limit=100&offset=0 /?limit=100&offset=2 /?limit=100&offset=4 /?limit=100&offset=5"},
+		{"cursor in the body", `pagination "cursor" {
+			param = "after"
+			next = "meta.next"
+		}`, 5, func(_ nethttp.ResponseWriter, _ *nethttp.Request, _, to int) string {
+			if to == 5 {
+				return `,"meta":{"next":null}`
+			}
+			return fmt.Sprintf(`,"meta":{"next":"%d"}`, to)
+		}, "/ /?after=2 /?after=4"},
+		{"cursor of the last record until more is false", `pagination "cursor" {
+			param = "after"
+			last = "id"
+		}`, 5, func(_ nethttp.ResponseWriter, _ *nethttp.Request, _, to int) string { return fmt.Sprintf(`,"has_more":%t`, to < 5) },
+			"/ /?after=2 /?after=4"},
+		{"cursor of the last record until an empty page", `pagination "cursor" {
+			param = "after"
+			last = "id"
+		}`, 5, nil, "/ /?after=2 /?after=4 /?after=5"},
+		{"links", `pagination "link" {}`, 5, func(w nethttp.ResponseWriter, _ *nethttp.Request, _, to int) string {
+			if to < 5 {
+				w.Header().Add("Link", `</?page=1>; rel="first"`)
+				w.Header().Add("Link", fmt.Sprintf(`</?after=%d>; rel="next", </?page=3>; rel="last"`, to))
+			}
+			return ""
+		}, "/ /?after=2 /?after=4"},
+		{"addresses in the body", `pagination "next" { path = "paging.next" }`, 5, func(_ nethttp.ResponseWriter, r *nethttp.Request, _, to int) string {
+			if to == 5 {
+				return `,"paging":{"next":""}`
+			}
+			return fmt.Sprintf(`,"paging":{"next":"http://%s/?after=%d"}`, r.Host, to)
+		}, "/ /?after=2 /?after=4"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			api := &orders{n: test.n, cap: 2, decorated: test.decorated}
+			s := source(t, newShared(), fmt.Sprintf("url = %q\ndecode \"json\" { items = \"data\" }\n%s", serve(t, api.ServeHTTP), test.block))
+			fetch(t, s, nil).want(t, numbered(test.n, 2)...)
+			if got := strings.Join(api.requests, " "); got != test.requests {
+				t.Errorf("requests:\n got %s\nwant %s", got, test.requests)
+			}
+		})
+	}
+}

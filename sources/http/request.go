@@ -1,0 +1,143 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	nethttp "net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/decode"
+)
+
+// ask sends one request and returns an answer that is worth reading: 200, 204 or, where validators were sent, 304. Its
+// body must be closed.
+func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
+	for again := false; ; again = true {
+		resp, req, err := s.send(ctx, address, validators, fresh)
+		if err != nil {
+			return nil, err
+		}
+		switch resp.StatusCode {
+		case nethttp.StatusOK, nethttp.StatusNoContent:
+			return resp, nil
+		case nethttp.StatusNotModified:
+			if validators.conditional() {
+				return resp, nil
+			}
+		}
+		refusal := s.refusal(resp)
+		_ = resp.Body.Close()
+		if resp.StatusCode == nethttp.StatusUnauthorized && !again && s.login != nil && s.login.renew(req) {
+			continue
+		}
+		return nil, refusal
+	}
+}
+
+func (s *Source) send(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, *nethttp.Request, error) {
+	if until, busy := s.host.busy(time.Now()); busy {
+		return nil, nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", s.url.Host, until.UTC().Format(time.RFC3339))}
+	}
+	req := &nethttp.Request{
+		Method: s.method, URL: address, Host: address.Host, Header: s.header.Clone(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	req = req.WithContext(ctx)
+	if s.login != nil {
+		if err := s.login.apply(ctx, req); err != nil {
+			return nil, nil, err
+		}
+	}
+	if validators.conditional() {
+		if validators.ETag != "" {
+			req.Header.Set("If-None-Match", validators.ETag)
+		}
+		if validators.Modified != "" {
+			req.Header.Set("If-Modified-Since", validators.Modified)
+		}
+	}
+	if fresh {
+		req.Header.Set("Cache-Control", "no-cache")
+	}
+	retryable := &retryablehttp.Request{Request: req}
+	if s.body != nil {
+		if err := retryable.SetBody(s.body); err != nil {
+			return nil, nil, err
+		}
+	}
+	started := time.Now()
+	resp, err := s.client.Do(retryable)
+	if trace := decode.Trace(ctx); trace != nil {
+		trace(s.scrub(traceLine(req, resp, err, time.Since(started))))
+	}
+	if err != nil {
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if refused, ok := errors.AsType[*refusedError](err); ok {
+			return nil, nil, refused
+		}
+		return nil, nil, fmt.Errorf("%s %s: %w", s.method, bridge.Redact(address.String()), plain(err))
+	}
+	return resp, req, nil
+}
+
+// refusal turns an answer without records into an error. A Retry-After makes the whole host rest.
+func (s *Source) refusal(resp *nethttp.Response) error {
+	status := resp.StatusCode
+	what := fmt.Sprintf("answered %d %s", status, nethttp.StatusText(status))
+	var err error
+	switch {
+	case status == nethttp.StatusUnauthorized && s.login == nil, status == nethttp.StatusForbidden && s.login == nil:
+		err = fmt.Errorf("%s: the source wants a login; add an auth block", what)
+	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:
+		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.kind())
+	case status == nethttp.StatusTooManyRequests:
+		err = fmt.Errorf("%s: too many requests; poll less often or set rate", what)
+	case status == nethttp.StatusNotFound:
+		err = fmt.Errorf("%s: check url; where that is how pages beyond the last are answered, declare total, pages or more", what)
+	case status == nethttp.StatusPartialContent:
+		err = fmt.Errorf("%s: a part is not the whole", what)
+	case status == nethttp.StatusNotModified:
+		err = fmt.Errorf("%s to a request that was not conditional", what)
+	default:
+		err = errors.New(what)
+	}
+	if status >= 400 {
+		if at, ok := retryAfter(resp.Header, time.Now()); ok {
+			s.host.rest(at)
+			return &bridge.BusyError{RetryAt: at, Err: fmt.Errorf("%w (come back at %s)", err, at.UTC().Format(time.RFC3339))}
+		}
+	}
+	return err
+}
+
+func traceLine(req *nethttp.Request, resp *nethttp.Response, err error, took time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", req.Method, bridge.Redact(req.URL.String()))
+	for _, name := range []string{"If-None-Match", "If-Modified-Since"} {
+		if value := req.Header.Get(name); value != "" {
+			fmt.Fprintf(&b, " [%s: %s]", name, value)
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(&b, " failed: %v", plain(err))
+	} else {
+		fmt.Fprintf(&b, " answered %d", resp.StatusCode)
+		for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "ETag", "Last-Modified", "Retry-After"} {
+			if value := resp.Header.Get(name); value != "" {
+				fmt.Fprintf(&b, " [%s: %s]", name, value)
+			}
+		}
+	}
+	fmt.Fprintf(&b, " in %s", took.Round(time.Millisecond))
+	return b.String()
+}

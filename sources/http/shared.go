@@ -1,0 +1,248 @@
+// Package http reads records from HTTP APIs: one answer or many, conditional where that proves something, polite to the
+// host and strict about what counts as a complete fetch.
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	nethttp "net/http"
+	"net/url"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"golang.org/x/time/rate"
+)
+
+// Shared is what all HTTP sources of a bridge have in common: connections, tokens, and what is known of each host.
+type Shared struct {
+	logger    *slog.Logger
+	userAgent string
+	transport nethttp.RoundTripper
+
+	mu      sync.Mutex
+	clients map[clientKey]*retryablehttp.Client
+	tokens  map[[32]byte]*token
+	hosts   sync.Map // origin -> *host
+}
+
+// NewShared prepares for sources. A nil transport is one of our own, with room for many idle connections.
+func NewShared(logger *slog.Logger, userAgent string, transport nethttp.RoundTripper) *Shared {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	if userAgent == "" {
+		userAgent = "hookbridge"
+	}
+	if transport == nil {
+		transport = newTransport(nil)
+	}
+	return &Shared{
+		logger: logger, userAgent: userAgent, transport: transport,
+		clients: map[clientKey]*retryablehttp.Client{}, tokens: map[[32]byte]*token{},
+	}
+}
+
+// newTransport has no time-out of its own beyond connecting: how long an answer may take is the job's affair.
+func newTransport(config *tls.Config) *nethttp.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &nethttp.Transport{
+		Proxy:                  nethttp.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    128,
+		IdleConnTimeout:        90 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+		DisableCompression:     true, // asked for and undone by us, so that sizes can be capped
+	}
+}
+
+// clientKey tells clients apart. One client serves all sources that agree on these.
+type clientKey struct {
+	retries   int
+	redirects bool
+	tls       [32]byte // of the certificates' contents; zero: none
+}
+
+func (s *Shared) client(key clientKey, config *tls.Config) *retryablehttp.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.clients[key]; c != nil {
+		return c
+	}
+	transport := s.transport
+	if config != nil {
+		transport = newTransport(config)
+	}
+	c := &retryablehttp.Client{
+		HTTPClient:   &nethttp.Client{Transport: &gate{next: transport, shared: s}, CheckRedirect: redirectPolicy(key.redirects)},
+		RetryMax:     key.retries,
+		RetryWaitMin: 100 * time.Millisecond,
+		RetryWaitMax: 2 * time.Second,
+		CheckRetry:   worthRetrying,
+		Backoff:      backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	s.clients[key] = c
+	return c
+}
+
+// gate holds every request, retries and redirects included, to the rate of its host. It deliberately has no
+// CloseIdleConnections: the retrying client would call it after each failure and close the connections of all sources.
+type gate struct {
+	next   nethttp.RoundTripper
+	shared *Shared
+}
+
+func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
+	if h, ok := g.shared.hosts.Load(origin(req.URL)); ok {
+		if err := h.(*host).wait(req.Context()); err != nil {
+			if req.Body != nil {
+				_ = req.Body.Close()
+			}
+			return nil, err
+		}
+	}
+	return g.next.RoundTrip(req)
+}
+
+// worthRetrying: only what a moment may cure. A server that says when to come back is not asked earlier.
+func worthRetrying(ctx context.Context, resp *nethttp.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err != nil {
+		var refused *refusedError
+		var unknown *tls.CertificateVerificationError
+		return !errors.As(err, &refused) && !errors.As(err, &unknown) && !errors.Is(err, context.Canceled), nil
+	}
+	switch resp.StatusCode {
+	case 500, 502, 503, 504:
+		return resp.Header.Get("Retry-After") == "", nil
+	}
+	return false, nil
+}
+
+// backoff doubles from shortest and draws between half of that and all of it.
+func backoff(shortest, longest time.Duration, attempt int, _ *nethttp.Response) time.Duration {
+	wait := min(shortest<<min(attempt, 10), longest)
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// refusedError is a request that was not made, for a reason of our own.
+type refusedError struct{ reason string }
+
+func (e *refusedError) Error() string { return e.reason }
+
+func redirectPolicy(follow bool) func(*nethttp.Request, []*nethttp.Request) error {
+	return func(req *nethttp.Request, via []*nethttp.Request) error {
+		from := via[0]
+		switch {
+		case !follow:
+			return &refusedError{`answered with a redirect, and redirects = "none"`}
+		case origin(req.URL) != origin(from.URL):
+			return &refusedError{fmt.Sprintf("redirected to another origin, %s; only %s is followed. If that is right, write the new address as url", origin(req.URL), origin(from.URL))}
+		case req.Method != from.Method:
+			return &refusedError{fmt.Sprintf("redirected in a way that turns %s into %s", from.Method, req.Method)}
+		case len(via) >= 10:
+			return &refusedError{"redirected more than ten times"}
+		}
+		return nil
+	}
+}
+
+// host is what is known of one origin: when it wants to be asked again, and how fast. It is shared by all sources.
+type host struct {
+	mu      sync.Mutex
+	until   time.Time // busy until then
+	rates   map[float64]int
+	limiter *rate.Limiter // nil: no rate
+}
+
+func (s *Shared) host(u *url.URL) *host {
+	key := origin(u)
+	if h, ok := s.hosts.Load(key); ok {
+		return h.(*host)
+	}
+	h, _ := s.hosts.LoadOrStore(key, &host{})
+	return h.(*host)
+}
+
+// busy reports whether the host asked not to be disturbed, and until when.
+func (h *host) busy(now time.Time) (time.Time, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.until, now.Before(h.until)
+}
+
+func (h *host) rest(until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until.After(h.until) {
+		h.until = until
+	}
+}
+
+// limit holds the host to a rate for as long as the source that asks for it lives; the smallest of all wins. After a
+// reload the sources of the old configuration are collected as garbage, and their rates with them.
+func (h *host) limit(perSecond float64, source *Source) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rates == nil {
+		h.rates = map[float64]int{}
+	}
+	h.rates[perSecond]++
+	h.settle()
+	runtime.AddCleanup(source, h.release, perSecond)
+}
+
+func (h *host) release(perSecond float64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rates[perSecond]--; h.rates[perSecond] <= 0 {
+		delete(h.rates, perSecond)
+	}
+	h.settle()
+}
+
+func (h *host) settle() {
+	if len(h.rates) == 0 {
+		h.limiter = nil
+		return
+	}
+	smallest := rate.Inf
+	for r := range h.rates {
+		smallest = min(smallest, rate.Limit(r))
+	}
+	if h.limiter == nil {
+		h.limiter = rate.NewLimiter(smallest, 1)
+		return
+	}
+	h.limiter.SetLimit(smallest)
+}
+
+func (h *host) wait(ctx context.Context) error {
+	h.mu.Lock()
+	limiter := h.limiter
+	h.mu.Unlock()
+	if limiter == nil {
+		return nil
+	}
+	if err := limiter.Wait(ctx); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return &refusedError{"the rate of the host does not allow another request before the job's timeout; raise timeout or rate"}
+	}
+	return nil
+}
