@@ -1,0 +1,173 @@
+package outbound
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/signature"
+)
+
+// ledger is an outbox in memory, for tests in which time is not real. It keeps the rules of a store: at most the head
+// of a lane is due, and it says so where the dispatcher breaks one.
+type ledger struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	rows     []*row
+	refuse   error // what Settle fails with
+	settled  []bridge.Settlement
+	disabled map[int64]bool
+	looks    int
+}
+
+type row struct {
+	bridge.Delivery
+	lane  string
+	state bridge.DeliveryState
+	due   time.Time
+	tries []bridge.Attempt
+}
+
+func newLedger(t *testing.T) *ledger { return &ledger{t: t, disabled: map[int64]bool{}} }
+
+// add queues an event for a key; the empty key stands alone.
+func (l *ledger) add(destination int64, key string) *row {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := int64(len(l.rows) + 1)
+	r := &row{lane: key, state: bridge.StateReady, due: time.Now(), Delivery: bridge.Delivery{
+		ID: id, Destination: destination, Format: FormatStandard, FormatVersion: Version,
+		Event: bridge.Event{
+			ID: "evt_" + key + "_" + string(rune('a'+id%26)) + time.Duration(id).String(), Job: "orders", JobNumber: 1, Sequence: id,
+			Type: "orders.updated", Key: key, Op: bridge.Updated, Time: time.Now().UTC(), Origin: bridge.Schedule,
+			Before: []byte(`{"id":1}`), After: []byte(`{"id":1,"n":2}`), Changed: []string{"/n"},
+		},
+	}}
+	if key != "" && slices.ContainsFunc(l.rows, func(o *row) bool { return o.lane == key && o.Destination == destination && o.pending() }) {
+		r.state = bridge.StateWaiting
+	}
+	l.rows = append(l.rows, r)
+	return r
+}
+
+func (r *row) pending() bool { return r.state == bridge.StateWaiting || r.state == bridge.StateReady }
+
+func (l *ledger) Due(_ context.Context, destination int64, now time.Time, limit int, claimed func(int64) bool) ([]bridge.Delivery, time.Time, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.looks++
+	var due []*row
+	var next time.Time
+	for _, r := range l.rows {
+		switch {
+		case r.Destination != destination || r.state != bridge.StateReady:
+		case r.due.After(now):
+			if next.IsZero() || r.due.Before(next) {
+				next = r.due
+			}
+		case !claimed(r.ID):
+			due = append(due, r)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b *row) int { return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.ID, b.ID)) })
+	var out []bridge.Delivery
+	for _, r := range due[:min(limit, len(due))] {
+		d := r.Delivery
+		d.Attempts = len(r.tries)
+		out = append(out, d)
+	}
+	return out, next, nil
+}
+
+func (l *ledger) Settle(_ context.Context, outcomes []bridge.Settlement) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse != nil {
+		return l.refuse
+	}
+	for _, s := range outcomes {
+		r := l.rows[s.Delivery-1]
+		if r.state != bridge.StateReady {
+			l.t.Errorf("delivery %d was attempted while %s", r.ID, r.state)
+		}
+		if s.Destination != r.Destination || s.Attempt.Number != len(r.tries)+1 {
+			l.t.Errorf("delivery %d: settlement %+v does not belong to it", r.ID, s)
+		}
+		l.settled = append(l.settled, s)
+		r.tries = append(r.tries, s.Attempt)
+		switch s.Verdict {
+		case bridge.Retry:
+			r.due = s.RetryAt
+			continue
+		case bridge.Disable:
+			l.disabled[r.Destination] = true
+			continue
+		case bridge.Delivered:
+			r.state = bridge.StateDelivered
+		case bridge.Dead:
+			r.state = bridge.StateDead
+		}
+		if i := slices.IndexFunc(l.rows, func(o *row) bool {
+			return o.lane == r.lane && o.Destination == r.Destination && o.state == bridge.StateWaiting
+		}); r.lane != "" && i >= 0 {
+			l.rows[i].state, l.rows[i].due = bridge.StateReady, time.Now()
+		}
+	}
+	return nil
+}
+
+// count returns how many rows are in a state.
+func (l *ledger) count(state bridge.DeliveryState) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.rows {
+		if r.state == state {
+			n++
+		}
+	}
+	return n
+}
+
+var testSecret = signature.NewSecret()
+
+// to is a destination with defaults.
+func to(number int64, url string) Destination {
+	return Destination{Number: number, Name: "shop", URL: url, Secrets: []bridge.Secret{testSecret}}
+}
+
+// running starts a dispatcher and returns it with its stop: stop ends the drain when cut is true, and returns what Run
+// returned.
+func running(t *testing.T, outbox Outbox, options Options, destinations ...Destination) (*Dispatcher, func(cut bool) error) {
+	t.Helper()
+	d := New(outbox, options)
+	if err := d.Set(destinations); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	drain, cut := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx, drain) }()
+	var result error
+	var once sync.Once
+	end := func(now bool) error {
+		once.Do(func() {
+			stop()
+			if now {
+				cut()
+			}
+			result = <-ended
+			cut()
+		})
+		return result
+	}
+	t.Cleanup(func() { _ = end(true) })
+	return d, end
+}
+
+// pass lets the time of a bubble go by.
+func pass(d time.Duration) { <-time.After(d) }
