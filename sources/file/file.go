@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
 )
 
@@ -30,16 +31,13 @@ type Source struct {
 // Decode reads the block of a source "file". The path in it is relative to dir.
 func Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl.Diagnostics) {
 	r := attr.NewReader(body, ctx, `source "file"`)
-	s := &Source{dir: dir, pattern: r.Required("path")}
+	s := &Source{dir: dir, pattern: r.Required("path"), format: block.Format(r)}
 	if s.pattern != "" {
 		if !doublestar.ValidatePathPattern(s.pattern) {
 			r.Errorf(r.Range("path"), "Invalid pattern", "path is a file name or a pattern with *, ?, [a-z], {a,b} and **; this one is malformed.")
-		} else if byName(s.pattern) == "" && r.Block("decode", 1) == nil {
+		} else if byName(s.pattern) == "" && len(r.Blocks("decode")) == 0 {
 			r.Errorf(r.Range("path"), "Unknown kind of file", `The name does not say what is in the file: .json, .ndjson and .jsonl do. Add decode "json" {} or decode "ndjson" {}.`)
 		}
-	}
-	if r.Block("decode", 1) != nil {
-		s.format = decode.Block(r, decode.KindJSON)
 	}
 	s.maxSize = r.Size("max_body", 2<<30)
 	diags := r.Done()

@@ -10,13 +10,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
 	"golang.org/x/net/http/httpguts"
 )
@@ -57,9 +57,12 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	}
 	src.header = header(r, s.userAgent)
 	src.body = payload(r, src.method, src.header)
-	src.format = decode.Block(r, decode.KindJSON)
+	src.format = block.Format(r)
+	if src.format.Kind == "" {
+		src.format.Kind = decode.KindJSON
+	}
 	src.paging = pagination(r, src.format)
-	src.login = s.auth(r, dir)
+	src.login = s.auth(r)
 	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
 	src.maxBody = r.Size("max_body", 2<<30)
 	key := clientKey{
@@ -168,25 +171,12 @@ func payload(r *attr.Reader, method string, h nethttp.Header) []byte {
 }
 
 func pagination(r *attr.Reader, format decode.Format) paging {
-	block := r.Block("pagination", 1)
-	if block == nil {
+	b := r.Block("pagination", 1)
+	if b == nil || !block.Choice(r, b, "pagination", []string{byPage, byOffset, byCursor, byLink, byNext}) {
 		return paging{}
 	}
-	kinds := []string{byPage, byOffset, byCursor, byLink, byNext}
-	kind := block.Labels[0]
-	if !slices.Contains(kinds, kind) {
-		hint := ""
-		if near := attr.Suggest(kind, kinds); near != "" {
-			hint = ` Did you mean "` + near + `"?`
-		}
-		r.Errorf(block.LabelRanges[0], "Unknown pagination", "There is no pagination %q.%s There is: %s.", kind, hint, strings.Join(kinds, ", "))
-		c := r.Child(block, "pagination")
-		for name := range block.Body.Attributes {
-			c.Expr(name)
-		}
-		return paging{}
-	}
-	c := r.Child(block, `pagination "`+kind+`"`)
+	kind := b.Labels[0]
+	c := r.Child(b, `pagination "`+kind+`"`)
 	p := paging{kind: kind}
 	path := func(name, def string) decode.Path {
 		text := c.String(name, def)
@@ -208,7 +198,7 @@ func pagination(r *attr.Reader, format decode.Format) paging {
 	sized := func() {
 		p.sizeParam, p.size = c.String("size_param", ""), c.Int("size", 0, 1, 1<<30)
 		if (p.sizeParam == "") != (p.size == 0) {
-			c.Errorf(block.DefRange(), "Incomplete page size", "size_param and size belong together: write both or neither.")
+			c.Errorf(b.DefRange(), "Incomplete page size", "size_param and size belong together: write both or neither.")
 		}
 	}
 	switch kind {
@@ -233,7 +223,7 @@ func pagination(r *attr.Reader, format decode.Format) paging {
 			}
 			p.last = gjsonPath(last)
 		} else if format.Kind == decode.KindNDJSON {
-			c.Errorf(block.DefRange(), "No envelope", `Line-delimited JSON has nothing beside its records: write last, or use decode "json".`)
+			c.Errorf(b.DefRange(), "No envelope", `Line-delimited JSON has nothing beside its records: write last, or use decode "json".`)
 		} else {
 			p.next = path("next", "next_cursor")
 		}
@@ -272,11 +262,11 @@ func gjsonPath(path decode.Path) string {
 
 // certificates reads the tls block; the contents of its files tell clients apart.
 func certificates(r *attr.Reader, dir string, key *clientKey) *tls.Config {
-	block := r.Block("tls", 0)
-	if block == nil {
+	b := r.Block("tls", 0)
+	if b == nil {
 		return nil
 	}
-	c := r.Child(block, "tls")
+	c := r.Child(b, "tls")
 	sum := sha256.New()
 	read := func(name string) []byte {
 		path := c.String(name, "")
@@ -305,7 +295,7 @@ func certificates(r *attr.Reader, dir string, key *clientKey) *tls.Config {
 		}
 	}
 	if c.Has("cert_file") != c.Has("key_file") {
-		c.Errorf(block.DefRange(), "Incomplete certificate", "cert_file and key_file belong together: write both or neither.")
+		c.Errorf(b.DefRange(), "Incomplete certificate", "cert_file and key_file belong together: write both or neither.")
 	}
 	if certificate != nil && private != nil {
 		pair, err := tls.X509KeyPair(certificate, private)

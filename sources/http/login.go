@@ -2,22 +2,22 @@ package http
 
 import (
 	nethttp "net/http"
-	"strings"
 
 	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/block"
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/oauth2/clientcredentials"
 )
 
 // auth reads the auth block; nil without one.
-func (s *Shared) auth(r *attr.Reader, _ string) login {
-	block := r.Block("auth", 1)
-	if block == nil {
+func (s *Shared) auth(r *attr.Reader) login {
+	b := r.Block("auth", 1)
+	kinds := []string{"basic", "bearer", "header", "query", "oauth2"}
+	if b == nil || !block.Choice(r, b, "auth", kinds, "digest", "ntlm", "sigv4", "session", "mtls", "hmac") {
 		return nil
 	}
-	kinds := []string{"basic", "bearer", "header", "query", "oauth2"}
-	kind := block.Labels[0]
-	c := r.Child(block, `auth "`+kind+`"`)
+	kind := b.Labels[0]
+	c := r.Child(b, `auth "`+kind+`"`)
 	switch kind {
 	case "basic":
 		return basic{c.Required("username"), c.Secret("password")}
@@ -45,19 +45,6 @@ func (s *Shared) auth(r *attr.Reader, _ string) login {
 		config.TokenURL = endpoint.String()
 		client := &nethttp.Client{Transport: &gate{next: s.transport, shared: s}, CheckRedirect: redirectPolicy(false)}
 		return s.oauth(config, client, s.host(endpoint), origin(endpoint))
-	}
-	switch kind {
-	case "digest", "ntlm", "sigv4", "session", "mtls", "hmac":
-		r.Errorf(block.LabelRanges[0], "Not supported by this version yet", "This version of hookbridge cannot log in by %q yet. There is: %s.", kind, strings.Join(kinds, ", "))
-	default:
-		hint := ""
-		if near := attr.Suggest(kind, kinds); near != "" {
-			hint = ` Did you mean "` + near + `"?`
-		}
-		r.Errorf(block.LabelRanges[0], "Unknown login", "There is no auth %q.%s There is: %s.", kind, hint, strings.Join(kinds, ", "))
-	}
-	for name := range block.Body.Attributes {
-		c.Expr(name)
 	}
 	return nil
 }
