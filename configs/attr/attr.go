@@ -173,6 +173,9 @@ func (r *Reader) Add(diags hcl.Diagnostics) { r.shared.diags = append(r.shared.d
 // Failed reports whether r, its parent or any other reader of the family has noted an error so far.
 func (r *Reader) Failed() bool { return r.shared.diags.HasErrors() }
 
+// Errors is how many errors r and its family have noted so far.
+func (r *Reader) Errors() int { return len(r.shared.diags.Errs()) }
+
 // Known returns the secrets that were unwrapped so far, for scrubbing the texts of errors. Those of less than four
 // bytes are left out: they would scrub half of any text and protect nothing.
 func (r *Reader) Known() []string { return slices.Clone(r.shared.known) }

@@ -49,22 +49,21 @@ func (r *Reader) each(name string, v cty.Value, one bool, use func(hcl.Range, ct
 		r.wrong(name, r.Range(name), "%q is a list, written [ … ], not %s.", name, kind(plain))
 		return
 	}
-	ranges := r.elements(name, plain.LengthInt())
 	i := 0
 	for it := plain.ElementIterator(); it.Next(); i++ {
 		_, e := it.Element()
-		use(ranges(i), e.WithMarks(marks))
+		use(r.ElementRange(name, i), e.WithMarks(marks))
 	}
 }
 
-// elements finds where each of n elements is written, where they are written one by one.
-func (r *Reader) elements(name string, n int) func(int) hcl.Range {
+// ElementRange is where an element of a list is written; where it is not written by itself, the whole attribute.
+func (r *Reader) ElementRange(name string, i int) hcl.Range {
 	if a := r.body.Attributes[name]; a != nil {
-		if tuple, ok := a.Expr.(*hclsyntax.TupleConsExpr); ok && len(tuple.Exprs) == n {
-			return func(i int) hcl.Range { return tuple.Exprs[i].Range() }
+		if tuple, ok := a.Expr.(*hclsyntax.TupleConsExpr); ok && i >= 0 && i < len(tuple.Exprs) {
+			return tuple.Exprs[i].Range()
 		}
 	}
-	return func(int) hcl.Range { return r.Range(name) }
+	return r.Range(name)
 }
 
 // StringMap reads a map of strings, such as headers; numbers and true or false convert, nulls are left out.
@@ -109,7 +108,7 @@ func (r *Reader) pairs(name string, use func(key, value string, secret bool)) {
 		if e.IsNull() {
 			continue
 		}
-		rng := r.member(name, k.AsString())
+		rng := r.MemberRange(name, k.AsString())
 		if !r.reveal(e).Type().IsPrimitiveType() {
 			r.wrong(name, rng, "The value of %q is a string, not %s.", k.AsString(), kind(e))
 			continue
@@ -120,8 +119,8 @@ func (r *Reader) pairs(name string, use func(key, value string, secret bool)) {
 	}
 }
 
-// member finds where the value of a key is written.
-func (r *Reader) member(name, key string) hcl.Range {
+// MemberRange is where the value of a key in a map is written; where it is not written there, the whole attribute.
+func (r *Reader) MemberRange(name, key string) hcl.Range {
 	if a := r.body.Attributes[name]; a != nil {
 		if object, ok := a.Expr.(*hclsyntax.ObjectConsExpr); ok {
 			for _, item := range object.Items {

@@ -15,6 +15,10 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
+// NotKnown is the summary of a diagnostic on a value that rests on one that could not be read. It only follows from
+// another mistake, which has its own diagnostic.
+const NotKnown = "Value not known"
+
 // Value evaluates the attribute and keeps its marks. It is cty.NilVal where the attribute is missing, null or wrong.
 func (r *Reader) Value(name string) cty.Value {
 	a := r.attr(name)
@@ -27,7 +31,7 @@ func (r *Reader) Value(name string) cty.Value {
 		return cty.NilVal
 	}
 	if !v.IsWhollyKnown() {
-		r.Errorf(a.Expr.Range(), "Value not known", "The value of %q cannot be known when the configuration is loaded.", name)
+		r.Errorf(a.Expr.Range(), NotKnown, "The value of %q cannot be known when the configuration is loaded.", name)
 		return cty.NilVal
 	}
 	return v
@@ -324,6 +328,8 @@ func kind(v cty.Value) string {
 		return "an object"
 	case t.IsMapType():
 		return "a map"
+	case t.IsCapsuleType():
+		return "a " + t.FriendlyName()
 	}
 	return "a value of another type"
 }

@@ -1,0 +1,157 @@
+package configs
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2/ext/customdecode"
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/hookbridge/bridge/configs/attr"
+)
+
+// pure are the functions that need nothing but their arguments, under the names Terraform gave them.
+var pure = discreet(map[string]function.Function{
+	"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "log": stdlib.LogFunc,
+	"max": stdlib.MaxFunc, "min": stdlib.MinFunc, "parseint": stdlib.ParseIntFunc, "pow": stdlib.PowFunc, "signum": stdlib.SignumFunc,
+
+	"chomp": stdlib.ChompFunc, "format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc, "indent": stdlib.IndentFunc,
+	"join": stdlib.JoinFunc, "lower": stdlib.LowerFunc, "regex": stdlib.RegexFunc, "regexall": stdlib.RegexAllFunc,
+	"regexreplace": stdlib.RegexReplaceFunc, "replace": stdlib.ReplaceFunc, "split": stdlib.SplitFunc, "strlen": stdlib.StrlenFunc,
+	"strrev": stdlib.ReverseFunc, "substr": stdlib.SubstrFunc, "title": stdlib.TitleFunc, "trim": stdlib.TrimFunc,
+	"trimprefix": stdlib.TrimPrefixFunc, "trimspace": stdlib.TrimSpaceFunc, "trimsuffix": stdlib.TrimSuffixFunc, "upper": stdlib.UpperFunc,
+
+	"chunklist": stdlib.ChunklistFunc, "coalesce": stdlib.CoalesceFunc, "coalescelist": stdlib.CoalesceListFunc,
+	"compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc, "distinct": stdlib.DistinctFunc,
+	"element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc, "keys": stdlib.KeysFunc, "length": length,
+	"lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": stdlib.RangeFunc, "reverse": stdlib.ReverseListFunc,
+	"setintersection": stdlib.SetIntersectionFunc, "setproduct": stdlib.SetProductFunc, "setsubtract": stdlib.SetSubtractFunc,
+	"setunion": stdlib.SetUnionFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
+
+	"csvdecode": stdlib.CSVDecodeFunc, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
+	"formatdate": stdlib.FormatDateFunc, "timeadd": stdlib.TimeAddFunc,
+
+	"tobool":   stdlib.MakeToFunc(cty.Bool),
+	"tolist":   stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
+	"tomap":    stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
+	"tonumber": stdlib.MakeToFunc(cty.Number),
+	"toset":    stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+	"tostring": stdlib.MakeToFunc(cty.String),
+
+	"base64encode": text(func(s string) (string, error) { return base64.StdEncoding.EncodeToString([]byte(s)), nil }),
+	"base64decode": text(func(s string) (string, error) {
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil || !utf8.Valid(b) {
+			return "", errors.New("the text is not base64 of UTF-8")
+		}
+		return string(b), nil
+	}),
+	"urlencode": text(func(s string) (string, error) { return url.QueryEscape(s), nil }),
+	"sha256": text(func(s string) (string, error) {
+		sum := sha256.Sum256([]byte(s))
+		return hex.EncodeToString(sum[:]), nil
+	}),
+
+	"try": tryfunc.TryFunc,
+	"can": tryfunc.CanFunc,
+})
+
+func text(f func(string) (string, error)) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "str", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			s, err := f(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			return cty.StringVal(s), nil
+		},
+	})
+}
+
+// length counts the elements of a collection, or the characters of a string, which stdlib's does not.
+var length = function.New(&function.Spec{
+	Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowDynamicType: true, AllowUnknown: true}},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		t := args[0].Type()
+		if t == cty.String || t == cty.DynamicPseudoType || t.IsTupleType() || t.IsObjectType() || t.IsCollectionType() {
+			return cty.Number, nil
+		}
+		return cty.NilType, function.NewArgErrorf(0, "a string, a list, a set, a map or an object is required")
+	},
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		v := args[0]
+		switch t := v.Type(); {
+		case t == cty.DynamicPseudoType:
+			return cty.UnknownVal(cty.Number), nil
+		case t == cty.String:
+			return stdlib.Strlen(v)
+		case t.IsObjectType():
+			return cty.NumberIntVal(int64(len(t.AttributeTypes()))), nil
+		}
+		return v.Length(), nil
+	},
+})
+
+// discreet wraps functions so that their errors never quote a secret they were given.
+func discreet(functions map[string]function.Function) map[string]function.Function {
+	wrapped := make(map[string]function.Function, len(functions))
+	for name, f := range functions {
+		wrapped[name] = quiet(f)
+	}
+	return wrapped
+}
+
+func quiet(f function.Function) function.Function {
+	params, variadic := f.Params(), f.VarParam()
+	for _, p := range params {
+		if p.Type.Equals(customdecode.ExpressionClosureType) {
+			return f // try and can swallow errors; they are given expressions, not values
+		}
+	}
+	if variadic != nil && variadic.Type.Equals(customdecode.ExpressionClosureType) {
+		return f
+	}
+	open := func(p function.Parameter) function.Parameter {
+		p.AllowMarked, p.AllowUnknown, p.AllowDynamicType = true, true, true
+		return p
+	}
+	spec := &function.Spec{
+		Type: func(args []cty.Value) (cty.Type, error) {
+			t, err := f.ReturnTypeForValues(args)
+			return t, hush(args, err)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			v, err := f.Call(args)
+			return v, hush(args, err)
+		},
+	}
+	for _, p := range params {
+		spec.Params = append(spec.Params, open(p))
+	}
+	if variadic != nil {
+		p := open(*variadic)
+		spec.VarParam = &p
+	}
+	return function.New(spec)
+}
+
+func hush(args []cty.Value, err error) error {
+	if err == nil {
+		return nil
+	}
+	for i, a := range args {
+		if attr.IsSecret(a) {
+			return function.NewArgErrorf(i, "the function cannot use this value, which is secret and not shown")
+		}
+	}
+	return err
+}
