@@ -72,3 +72,17 @@ func (db *DB) SetDestination(ctx context.Context, number int64, state bridge.Des
 	}
 	return nil
 }
+
+// destination refuses one that is not there or being forgotten: what is sent there would be lost.
+func (t *tx) destination(number int64) error {
+	c := t.counts(number)
+	if c.there {
+		return nil
+	}
+	n, err := t.number("SELECT count(*) FROM destination WHERE number = ? AND name IS NOT NULL", number)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("destination number %d: %w", number, bridge.ErrNotFound)
+	}
+	c.there = err == nil
+	return err
+}

@@ -133,6 +133,9 @@ func (w *teller) tell(e *bridge.Event) error {
 
 // deliver adds a delivery of an event: ready where it is the first of its lane that is not over, else waiting.
 func (t *tx) deliver(event, lane int64, target bridge.Target) error {
+	if err := t.destination(target.Destination); err != nil {
+		return err
+	}
 	t.clock.deliveries++
 	id := t.clock.deliveries
 	if !target.Ordered {
@@ -177,4 +180,3 @@ func readEvent(r row, i int, bodies bool) (bridge.EventRow, error) {
 	}
 	return e, nil
 }
-

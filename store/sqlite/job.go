@@ -25,19 +25,18 @@ type job struct {
 	records     int64
 	sequence    int64
 	lastEvent   int64
-	pruned      int64
 
 	changed bool
 }
 
 const jobColumns = `number, name, digest, identity, baselined, empty, rules, old_rules, rules_number, paused,
-	last_row, records, sequence, last_event, pruned`
+	last_row, records, sequence, last_event`
 
 func readJob(r row) *job {
 	return &job{
 		number: r.int(0), name: r.text(1), digest: r.text(2), identity: r.text(3), baselined: r.int(4) == 1,
 		empty: r.int(5) == 1, rules: r.text(6), oldRules: r.text(7), rulesNumber: r.int(8), paused: r.int(9) == 1,
-		lastRow: r.int(10), records: r.int(11), sequence: r.int(12), lastEvent: r.int(13), pruned: r.int(14),
+		lastRow: r.int(10), records: r.int(11), sequence: r.int(12), lastEvent: r.int(13),
 	}
 }
 
@@ -65,9 +64,9 @@ func (j *job) save(t *tx) error {
 	}
 	j.changed = false
 	_, err := t.exec(`UPDATE job SET digest = ?, identity = ?, baselined = ?, empty = ?, rules = ?, old_rules = ?,
-		rules_number = ?, paused = ?, last_row = ?, records = ?, sequence = ?, last_event = ?, pruned = ? WHERE number = ?`,
+		rules_number = ?, paused = ?, last_row = ?, records = ?, sequence = ?, last_event = ? WHERE number = ?`,
 		j.digest, j.identity, j.baselined, j.empty, j.rules, j.oldRules, j.rulesNumber, j.paused,
-		j.lastRow, j.records, j.sequence, j.lastEvent, j.pruned, j.number)
+		j.lastRow, j.records, j.sequence, j.lastEvent, j.number)
 	return err
 }
 
@@ -167,12 +166,12 @@ func (db *DB) readJobs(ctx context.Context, where string, args ...any) ([]bridge
 		sql := "SELECT " + jobColumns + ", report, checkpoint FROM job LEFT JOIN run ON run.job = job.number WHERE " + where
 		return c.query(sql, func(r row) error {
 			state := readJob(r).state()
-			if report := r.text(15); report != "" {
+			if report := r.text(14); report != "" {
 				if err := json.Unmarshal([]byte(report), &state.LastRun); err != nil {
 					return fmt.Errorf("last run of job %q: %w", state.Name, err)
 				}
 			}
-			state.Checkpoint = r.blob(16)
+			state.Checkpoint = r.blob(15)
 			queued[state.Number].overlay(&state)
 			jobs = append(jobs, state)
 			return nil

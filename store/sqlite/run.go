@@ -245,3 +245,9 @@ func (p *pending) any() bool {
 	defer p.mu.Unlock()
 	return len(p.rows) > 0
 }
+
+func (p *pending) drop(job int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.rows, job)
+}

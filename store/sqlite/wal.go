@@ -20,10 +20,10 @@ const (
 )
 
 type wal struct {
-	path string
-	lazy atomic.Bool   // Run is running and makes passive checkpoints
-	wake chan struct{} // of one: the WAL has grown
-	cut  int64         // size to cut at; owned by the writer goroutine
+	path  string
+	lazy  atomic.Bool   // Run is running and makes passive checkpoints
+	wake  chan struct{} // of one: the WAL has grown
+	retry int64         // size to try again at, a reader having been in the way; owned by the writer goroutine
 }
 
 // grown is called by the writer goroutine after every batch.
@@ -36,11 +36,11 @@ func (w *wal) grown(c *conn) error {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	if w.cut == 0 {
-		w.cut = walCut
+	size, cut := info.Size(), int64(walPassive)
+	if w.lazy.Load() {
+		cut = walCut
 	}
-	size := info.Size()
-	if size < w.cut && (w.lazy.Load() || size < w.cut-walCut+walPassive) {
+	if size < max(cut, w.retry) {
 		return nil
 	}
 	var busy int64
@@ -48,9 +48,9 @@ func (w *wal) grown(c *conn) error {
 	if err == nil {
 		_, err = c.first("PRAGMA wal_checkpoint(TRUNCATE)", func(r row) { busy = r.int(0) })
 	}
-	w.cut = walCut
+	w.retry = 0
 	if busy != 0 || err != nil {
-		w.cut = max(walCut, size+walStep)
+		w.retry = size + walStep
 	}
 	if restored := c.script("PRAGMA busy_timeout = 5000"); err == nil {
 		err = restored

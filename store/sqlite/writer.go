@@ -36,7 +36,10 @@ type tx struct {
 }
 
 // counts are changes of a destination's counters.
-type counts struct{ backlog, dead int64 }
+type counts struct {
+	backlog, dead int64
+	there         bool // it was looked up, and may be delivered to
+}
 
 // transact has fn applied within the next batch and returns after its COMMIT. ctx counts until fn is queued, not after:
 // whether a commit happened must not depend on who still listens.
@@ -194,7 +197,7 @@ func (t *tx) writeBack() error {
 	}
 	var change int64
 	for number, c := range t.dests {
-		if *c == (counts{}) {
+		if c.backlog == 0 && c.dead == 0 {
 			continue
 		}
 		change += c.backlog
@@ -211,13 +214,18 @@ func (t *tx) writeBack() error {
 }
 
 func (t *tx) count(destination, backlog, dead int64) {
+	c := t.counts(destination)
+	c.backlog += backlog
+	c.dead += dead
+}
+
+func (t *tx) counts(destination int64) *counts {
 	c := t.dests[destination]
 	if c == nil {
 		c = new(counts)
 		t.dests[destination] = c
 	}
-	c.backlog += backlog
-	c.dead += dead
+	return c
 }
 
 // exec and query shadow those of the connection, so that no statement of a transaction escapes the fault points.
