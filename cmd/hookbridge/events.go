@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/daemon"
+)
+
+// followLimit is how many rows one look of a follower takes at most.
+const followLimit = 10_000
+
+func eventsCommand(a *app) *cobra.Command {
+	var query bridge.EventQuery
+	var when period
+	var follow bool
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "List events, newest last",
+		Long:  "List events, newest last. --json prints an array; with -f, one object a line as they are told.",
+		Args:  between(0, 0, ""),
+	}
+	flags := c.Flags()
+	flags.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they are told")
+	flags.StringVar(&query.Job, "job", "", "of this `JOB`")
+	flags.StringVar(&query.Key, "key", "", "of the record with this `KEY`")
+	flags.StringVar(&query.Type, "type", "", "of this `TYPE`")
+	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
+	flags.BoolVar(&query.Bodies, "bodies", false, "with before, after and data; in --json only")
+	when.flags(c)
+	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
+			return err
+		}
+		if query.Limit < 1 {
+			return wrongCall(cmd, "--limit needs a number from 1")
+		}
+		return action(func(ctx context.Context, _ []string) error {
+			if follow {
+				return a.followEvents(ctx, query)
+			}
+			return a.listEvents(ctx, query)
+		})(cmd, args)
+	}
+	c.AddCommand(&cobra.Command{
+		Use:   "show ID",
+		Short: "Show one event with its bodies and deliveries",
+		Args:  between(1, 1, "the id of an event, evt_…"),
+		RunE: action(func(ctx context.Context, args []string) error {
+			return a.showEvent(ctx, args[0])
+		}),
+	})
+	return c
+}
+
+func (a *app) listEvents(ctx context.Context, query bridge.EventQuery) error {
+	return a.withReader(ctx, func(control daemon.Control) error {
+		events, err := control.Events(ctx, query)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.document(append([]daemon.EventView{}, events...))
+		}
+		if len(events) == 0 {
+			a.notef("no events\n")
+			return nil
+		}
+		t := table{head: []string{"TIME", "JOB", "SEQ", "TYPE", "KEY", "ID"}, right: map[int]bool{2: true}}
+		for _, e := range events {
+			t.add(plain(stamp(e.Time)), plain(e.Job), plain(fmt.Sprint(e.Sequence)), cell{e.Type, a.out.op(e.Op)},
+				plain(cut(printable(e.Key), 40)), cell{e.ID, a.out.faint})
+		}
+		t.write(a.stdout, a.out)
+		return nil
+	})
+}
+
+func (a *app) followEvents(ctx context.Context, query bridge.EventQuery) error {
+	started := false
+	return a.follow(ctx, func(control daemon.Control) error {
+		events, err := control.Events(ctx, query)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if err := a.eventLine(e); err != nil {
+				return err
+			}
+			query.After = max(query.After, e.Number)
+		}
+		if !started {
+			started, query.Limit = true, followLimit
+		}
+		return nil
+	})
+}
+
+func (a *app) eventLine(e daemon.EventView) error {
+	if a.json {
+		return a.line(e)
+	}
+	a.printf("%s  %s#%d  %s  %s  %s  %s\n", a.out.faint(e.Time.Local().Format("15:04:05.000")), e.Job, e.Sequence,
+		a.out.op(e.Op)(e.Type), a.out.bold(cut(printable(e.Key), 40)), changedWords(e.Changed), a.out.faint(e.ID))
+	return nil
+}
+
+// changedWords lists the first few pointers of what changed.
+func changedWords(pointers []string) string {
+	const most = 3
+	if len(pointers) > most {
+		return fmt.Sprintf("%s +%d", printable(strings.Join(pointers[:most], " ")), len(pointers)-most)
+	}
+	return printable(strings.Join(pointers, " "))
+}
+
+func (p paint) op(op bridge.Op) func(string) string {
+	switch op {
+	case bridge.Created:
+		return p.green
+	case bridge.Updated:
+		return p.yellow
+	case bridge.Deleted:
+		return p.red
+	}
+	return p.cyan
+}
+
+func (a *app) showEvent(ctx context.Context, id string) error {
+	return a.withReader(ctx, func(control daemon.Control) error {
+		events, err := control.Events(ctx, bridge.EventQuery{ID: id, Bodies: true, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return hinted(fmt.Errorf("there is no event %q", id), "list them: hookbridge events")
+		}
+		e := events[0]
+		deliveries, err := control.Deliveries(ctx, bridge.DeliveryQuery{Event: id})
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.document(struct {
+				daemon.EventView
+				Deliveries []daemon.DeliveryView `json:"deliveries"`
+			}{e, append([]daemon.DeliveryView{}, deliveries...)})
+		}
+		a.printf("%s  %s\n", a.out.bold(e.ID), a.out.op(e.Op)(e.Type))
+		a.printf("  time      %s\n  job       %s\n  sequence  %d\n", e.Time.Format(time.RFC3339Nano), e.Job, e.Sequence)
+		if e.Key != "" {
+			a.printf("  key       %s\n", printable(e.Key))
+		}
+		a.printf("  origin    %s\n", e.Origin)
+		if len(e.Changed) > 0 {
+			a.printf("  changed   %s\n", printable(strings.Join(e.Changed, " ")))
+		}
+		a.body("before", e.Before)
+		a.body("after", e.After)
+		a.body("data", e.Data)
+		if len(deliveries) > 0 {
+			a.printf("\n")
+			a.deliveryTable(deliveries, time.Now())
+		}
+		return nil
+	})
+}
+
+// body prints a record indented. Numbers and strings stay the text they are.
+func (a *app) body(name string, raw json.RawMessage) {
+	if len(raw) == 0 {
+		return
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "  ", "  ") != nil {
+		b.Reset()
+		b.Write(raw)
+	}
+	lines := strings.Split(b.String(), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	a.printf("\n  %s\n  %s\n", a.out.bold(name), strings.Join(lines, "\n"))
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/daemon"
+)
+
+func pollCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "poll JOB",
+		Short: "Run a job once, now",
+		Long: `Run a job once, now, and wait for its end. The running daemon does it; where none runs it is done here, and
+what is to be delivered waits for hookbridge run. Exit code 1 where the run failed.`,
+		Args:              between(1, 1, "the name of a job"),
+		ValidArgsFunction: a.completeJob,
+		RunE: action(func(ctx context.Context, args []string) error {
+			return a.withWriter(ctx, func(control daemon.Control) error {
+				stop := a.ticking("polling " + args[0])
+				report, err := control.Poll(ctx, args[0])
+				stop()
+				if err != nil {
+					return err
+				}
+				return a.tellPoll(args[0], report, control)
+			})
+		}),
+	}
+}
+
+func (a *app) tellPoll(job string, r bridge.RunReport, control daemon.Control) error {
+	if a.json {
+		if err := a.document(r); err != nil {
+			return err
+		}
+		if r.Outcome == bridge.RunFailed || r.Outcome == bridge.RunDropped {
+			return exitError(exitFailed)
+		}
+		return nil
+	}
+	switch r.Outcome {
+	case bridge.RunFailed:
+		return hinted(fmt.Errorf("job %q: %s", job, r.Error), "see each request: hookbridge plan %s --trace", job)
+	case bridge.RunDropped:
+		return hinted(fmt.Errorf("job %q: its configuration changed during the run, which was dropped", job), "once more: hookbridge poll %s", job)
+	}
+	a.printf("%s: %s\n", job, a.runWords(r))
+	for _, remark := range runRemarks(job, r) {
+		a.printf("  %s\n", remark)
+	}
+	if _, here := control.(*daemon.Daemon); here && r.Created+r.Updated+r.Deleted > 0 {
+		a.notef("no daemon is running: deliveries wait for hookbridge run\n")
+	}
+	return nil
+}
+
+// runWords says in one phrase what a run that ended well did.
+func (a *app) runWords(r bridge.RunReport) string {
+	took := span(r.Took)
+	switch {
+	case r.Outcome == bridge.RunBaseline:
+		return fmt.Sprintf("%s taken in silently as the baseline in %s; from now on changes are told", count(r.Seen, "record"), took)
+	case r.Outcome == bridge.RunUnchanged && r.Seen == 0 && r.Silent == 0:
+		return "unchanged in " + took
+	case r.Outcome == bridge.RunUnchanged:
+		return fmt.Sprintf("unchanged, %s in %s", count(r.Seen, "record"), took)
+	}
+	return fmt.Sprintf("%s, %s, %s of %s in %s",
+		a.out.green(fmt.Sprintf("%d created", r.Created)), a.out.yellow(fmt.Sprintf("%d updated", r.Updated)),
+		a.out.red(fmt.Sprintf("%d deleted", r.Deleted)), count(r.Seen, "record"), took)
+}
+
+// runRemarks says what a run left open, each with what to do.
+func runRemarks(job string, r bridge.RunReport) []string {
+	var out []string
+	say := func(n int64, format string, args ...any) {
+		if n > 0 {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
+	}
+	say(r.Pending, "%s absent, deleted once another complete poll confirms it", count(r.Pending, "record"))
+	say(r.Held, "%s held for a person: hookbridge approve %s (or --reject)", count(r.Held, "deletion"), job)
+	say(r.Bad, "%s in quarantine: hookbridge status", count(r.Bad, "bad record"))
+	if r.Outcome != bridge.RunBaseline {
+		say(r.Silent, "%s taken in silently after an edit of the job", count(r.Silent, "record"))
+	}
+	say(r.Skipped, "%s not told: the event's when is false", count(r.Skipped, "change"))
+	say(r.Left, "%s left alone: something newer had moved them", count(r.Left, "record"))
+	if !r.Complete && r.Outcome == bridge.RunChanged {
+		out = append(out, "the scan was not complete, so nothing counts as absent")
+	}
+	return out
+}
+
+// ticking shows on a terminal that something takes its time.
+func (a *app) ticking(what string) (stop func()) {
+	p := a.progress()
+	if !p.on {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for began := time.Now(); wait(ctx, time.Second) == nil; {
+			p.show("%s … %s", what, coarse(time.Since(began)))
+		}
+	}()
+	return func() {
+		cancel(errors.New("done"))
+		<-done
+		p.clear()
+	}
+}
+
+// completeJob offers the names of configured jobs to the shell.
+func (a *app) completeJob(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 || a.readGlobals(cmd) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	config, err := a.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, job := range config.Jobs {
+		if strings.HasPrefix(job.Name, begun) {
+			names = append(names, job.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
