@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,8 @@ type Options struct {
 	Version string            // for user-agent and status
 	// Fault is for tests of crash safety: it is handed to the store, whose documentation says what it does.
 	Fault func(point string) error
+	// Transport replaces the network, for tests in simulated time.
+	Transport http.RoundTripper
 }
 
 // Daemon is one bridge: configuration, store, sources and destinations. It is a Control of itself.
@@ -94,7 +97,8 @@ func Open(ctx context.Context, options Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.store = store
-	d.dispatcher = outbound.New(store, outbound.Options{Logger: d.log, UserAgent: userAgent(options), Notify: d.notice})
+	d.dispatcher = outbound.New(store, outbound.Options{Logger: d.log, UserAgent: userAgent(options), Notify: d.notice,
+		Transport: options.Transport})
 	if err := d.apply(ctx, cfg); err != nil {
 		_ = store.Close()
 		return nil, err
@@ -103,7 +107,7 @@ func Open(ctx context.Context, options Options) (*Daemon, error) {
 }
 
 func newSources(options Options) *sources.Table {
-	return sources.New(sources.Runtime{Logger: options.Logger, UserAgent: userAgent(options)})
+	return sources.New(sources.Runtime{Logger: options.Logger, UserAgent: userAgent(options), Transport: options.Transport})
 }
 
 func userAgent(options Options) string {

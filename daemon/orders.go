@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
-	"github.com/hookbridge/bridge/outbound"
 )
 
 // approveChunk is how many held rows one commit of an approval ends.
@@ -238,13 +237,5 @@ func (d *Daemon) showRequest(row bridge.DeliveryRow) (*RequestView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return view(r), nil
-}
-
-func view(r outbound.Request) *RequestView {
-	v := &RequestView{Method: r.Method, URL: r.URL, Body: string(r.Body)}
-	for _, h := range r.Headers {
-		v.Headers = append(v.Headers, [2]string{h.Name, h.Value})
-	}
-	return v
+	return &RequestView{Method: r.Method, URL: r.URL, Headers: r.Headers, Body: string(r.Body)}, nil
 }
