@@ -51,7 +51,7 @@ func (c *courier) attempt(ctx context.Context, p *plan, client *client, delivery
 	response, err := client.Do(request.WithContext(ctx))
 	if err != nil {
 		l.cut = errors.Is(context.Cause(ctx), errCut)
-		l.strained = slow(err)
+		l.strained = !l.cut && (slow(err) || ctx.Err() != nil)
 		l.attempt.Error = p.scrub(reason(ctx, err))
 		return l
 	}

@@ -3,6 +3,7 @@ package outbound
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -171,3 +172,38 @@ func running(t *testing.T, outbox Outbox, options Options, destinations ...Desti
 
 // pass lets the time of a bubble go by.
 func pass(d time.Duration) { <-time.After(d) }
+
+// attempts returns how many were recorded.
+func (l *ledger) attempts() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.settled)
+}
+
+// eventually waits for something that real goroutines and sockets do; a test that hangs is ended by go test.
+func eventually(t *testing.T, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the test ended first")
+		case <-tick.C:
+		}
+	}
+}
+
+// try makes one attempt at a sample delivery.
+func try(t testing.TB, destination Destination, transport http.RoundTripper) *landing {
+	t.Helper()
+	d := New(nil, Options{UserAgent: "hookbridge/test"})
+	p, err := d.plan(destination)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(p, transport)
+	defer client.close()
+	delivery := bridge.Delivery{ID: 1, Destination: destination.Number, Event: sample(), Format: FormatStandard, FormatVersion: Version}
+	return newCourier(d, p).attempt(t.Context(), p, client, delivery)
+}
