@@ -2,6 +2,7 @@ package diff
 
 import (
 	"math/bits"
+	"sync"
 
 	"github.com/zeebo/xxh3"
 )
@@ -39,13 +40,18 @@ func stir(h uint64) uint64 {
 // Fingerprint hashes what the rules let count of a body, together with its key: for one key, two bodies have the same
 // fingerprint if they are equal under the rules, and else differ but for an accident of 1 in 2^64. It is never 0.
 func (r *Rules) Fingerprint(body []byte, key string) uint64 {
-	h := hasher{body: body}
+	h := hashers.Get().(*hasher)
+	h.body = body
 	sum, end, counts := h.value(space(body, 0), r.start(), 0)
 	switch {
 	case end < 0 || space(body, end) != len(body):
 		sum = mix(xxh3.Hash(body), tagBroken)
 	case !counts:
 		sum = 0
+	}
+	h.body = nil
+	if cap(h.scratch) <= maxScratch {
+		hashers.Put(h)
 	}
 	sum = stir(mix(sum, xxh3.HashString(key)^tagKey))
 	if sum == 0 {
@@ -59,6 +65,11 @@ type hasher struct {
 	body    []byte
 	scratch []byte
 }
+
+// A hasher is used again for the sake of its scratch, unless one huge text has made that huge.
+var hashers = sync.Pool{New: func() any { return new(hasher) }}
+
+const maxScratch = 64 << 10
 
 // value hashes the value at i: its hash, the position behind it, and whether anything in it counts under the rules.
 func (h *hasher) value(i int, n *node, depth int) (sum uint64, end int, counts bool) {
@@ -83,20 +94,25 @@ func (h *hasher) value(i int, n *node, depth int) (sum uint64, end int, counts b
 	case 't', 'f', 'n':
 		return mix(uint64(b[i]), tagWord), word(b, i), n.keep
 	}
-	d, end := parseDecimal(b, i)
-	return h.number(d), end, n.keep
+	sum, end = h.number(i)
+	return sum, end, n.keep
 }
 
-func (h *hasher) number(d decimal) uint64 {
-	if d.short() {
-		power := uint64(d.power) << 1
-		if d.negative {
-			power |= 1
+func (h *hasher) number(i int) (uint64, int) {
+	mantissa, power, negative, end := parseShort(h.body, i)
+	if end < 0 {
+		var d decimal
+		if d, end = parseDecimal(h.body, i); !d.short() {
+			h.scratch = d.append(h.scratch[:0])
+			return mix(xxh3.Hash(h.scratch), tagLong), end
 		}
-		return mix(stir(d.mantissa^tagNumber), power)
+		mantissa, power, negative = d.mantissa, d.power, d.negative
 	}
-	h.scratch = d.append(h.scratch[:0])
-	return mix(xxh3.Hash(h.scratch), tagLong)
+	p := uint64(power) << 1
+	if negative {
+		p |= 1
+	}
+	return mix(stir(mantissa^tagNumber), p), end
 }
 
 // text is what the string at i says, and the position behind it. It stands until the next text.

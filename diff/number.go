@@ -29,6 +29,42 @@ var powersOfTen = func() (p [mantissaDigits + 1]uint64) {
 	return p
 }()
 
+// parseShort reads the number at i if it is one as most are: no exponent, and so few digits that nothing can overflow.
+// It agrees with parseDecimal; a negative position says to ask that.
+func parseShort(b []byte, i int) (mantissa uint64, power int64, negative bool, end int) {
+	if i < len(b) && b[i] == '-' {
+		negative = true
+		i++
+	}
+	digits := -i
+	for i < len(b) && b[i]-'0' <= 9 {
+		mantissa = mantissa*10 + uint64(b[i]-'0')
+		i++
+	}
+	digits += i
+	if i < len(b) && b[i] == '.' {
+		i++
+		power = int64(i)
+		for i < len(b) && b[i]-'0' <= 9 {
+			mantissa = mantissa*10 + uint64(b[i]-'0')
+			i++
+		}
+		power -= int64(i)
+		digits -= int(power)
+	}
+	if digits == 0 || digits > mantissaDigits || i < len(b) && b[i]|0x20 == 'e' {
+		return 0, 0, false, -1
+	}
+	if mantissa == 0 {
+		return 0, 0, false, i
+	}
+	for mantissa%10 == 0 {
+		mantissa /= 10
+		power++
+	}
+	return mantissa, power, negative, i
+}
+
 // parseDecimal reads the number at i and the position behind it. Nothing is rounded and, but for powers of more than 17
 // digits, nothing allocated.
 func parseDecimal(b []byte, i int) (decimal, int) {

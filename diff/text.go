@@ -12,7 +12,7 @@ import (
 
 // space is the position of the first byte from i on that is not white space.
 func space(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
 	}
 	return i
@@ -97,7 +97,7 @@ func skip(b []byte, i int) int {
 		case 't', 'f', 'n':
 			i = word(b, i)
 		default:
-			_, i = parseDecimal(b, i)
+			i = skipNumber(b, i)
 		}
 		switch {
 		case i < 0 || level < 0:
@@ -106,4 +106,16 @@ func skip(b []byte, i int) int {
 			return i
 		}
 	}
+}
+
+// skipNumber is the position behind the number at i.
+func skipNumber(b []byte, i int) int {
+	start := i
+	for i < len(b) && ('0' <= b[i] && b[i] <= '9' || b[i] == '.' || b[i] == '-' || b[i] == '+' || b[i]|0x20 == 'e') {
+		i++
+	}
+	if i == start {
+		return -1
+	}
+	return i
 }

@@ -33,7 +33,8 @@ const (
 
 // parse reads a body, and whether it is JSON. Nil: nothing in it counts.
 func (r *Rules) parse(body []byte) (*value, bool) {
-	v, end, counts := parser{body}.value(space(body, 0), r.start(), 0)
+	p := parser{body: body, open: make([]member, 0, 32)}
+	v, end, counts := p.value(space(body, 0), r.start(), 0)
 	switch {
 	case end < 0 || space(body, end) != len(body):
 		return nil, false
@@ -43,11 +44,14 @@ func (r *Rules) parse(body []byte) (*value, bool) {
 	return &v, true
 }
 
-type parser struct{ body []byte }
+type parser struct {
+	body []byte
+	open []member // of the containers that are being read, innermost last
+}
 
 // value reads the value at i, the position behind it, and whether anything in it counts. It agrees with hasher.value on
 // all three.
-func (p parser) value(i int, n *node, depth int) (v value, end int, counts bool) {
+func (p *parser) value(i int, n *node, depth int) (v value, end int, counts bool) {
 	b := p.body
 	if i >= len(b) {
 		return value{}, -1, false
@@ -83,13 +87,13 @@ func (p parser) value(i int, n *node, depth int) (v value, end int, counts bool)
 	return v, end, counts
 }
 
-func (p parser) text(i int) ([]byte, int) {
+func (p *parser) text(i int) ([]byte, int) {
 	h := hasher{body: p.body}
 	return h.text(i)
 }
 
 // members reads the object or array at i.
-func (p parser) members(i int, n *node, depth int) ([]member, int) {
+func (p *parser) members(i int, n *node, depth int) ([]member, int) {
 	b := p.body
 	object, last := b[i] == '{', byte(']')
 	if object {
@@ -99,7 +103,7 @@ func (p parser) members(i int, n *node, depth int) ([]member, int) {
 	if i < len(b) && b[i] == last {
 		return nil, i + 1
 	}
-	var members []member
+	outer := len(p.open)
 	for place := 0; i < len(b); place++ {
 		m := member{place: place}
 		child := n.rest
@@ -122,7 +126,7 @@ func (p parser) members(i int, n *node, depth int) ([]member, int) {
 		} else {
 			var counts bool
 			if m.value, i, counts = p.value(i, child, depth+1); counts {
-				members = append(members, m)
+				p.open = append(p.open, m)
 			}
 		}
 		if i < 0 {
@@ -135,6 +139,8 @@ func (p parser) members(i int, n *node, depth int) ([]member, int) {
 		case ',':
 			i = space(b, i+1)
 		case last:
+			members := slices.Clone(p.open[outer:])
+			p.open = p.open[:outer]
 			return members, i + 1
 		default:
 			return nil, -1
@@ -162,7 +168,8 @@ func (v *value) canonical(dst []byte, n *node) []byte {
 		d, _ := parseDecimal(v.raw, 0)
 		return d.append(dst)
 	case isText:
-		text, _ := parser{v.raw}.text(0)
+		h := hasher{body: v.raw}
+		text, _ := h.text(0)
 		return appendText(dst, text)
 	case isOpaque:
 		return appendTokens(dst, v.raw)
@@ -205,13 +212,14 @@ func appendText(dst, text []byte) []byte {
 
 // appendTokens writes a value of any depth without white space and with its scalars in their one spelling.
 func appendTokens(dst, raw []byte) []byte {
+	p := parser{body: raw}
 	for i := space(raw, 0); i < len(raw); i = space(raw, i) {
 		if bytes.IndexByte([]byte("{}[],:"), raw[i]) >= 0 {
 			dst = append(dst, raw[i])
 			i++
 			continue
 		}
-		scalar, end, _ := parser{raw}.value(i, plain, 0)
+		scalar, end, _ := p.value(i, plain, 0)
 		if end < 0 {
 			return append(dst, raw[i:]...)
 		}
