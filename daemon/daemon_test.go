@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,7 +12,13 @@ import (
 	"github.com/hookbridge/bridge"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(benchServer) != "" {
+		serveListing()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // serve starts a daemon and stops it with the test, or when the returned function is called.
 func serve(t *testing.T, d *Daemon) (stop func()) {
