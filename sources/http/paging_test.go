@@ -85,7 +85,9 @@ func TestFetchPages(t *testing.T) {
 		{"cursor of the last record until more is false", `pagination "cursor" {
 			param = "after"
 			last = "id"
-		}`, 5, func(_ nethttp.ResponseWriter, _ *nethttp.Request, _, to int) string { return fmt.Sprintf(`,"has_more":%t`, to < 5) },
+		}`, 5, func(_ nethttp.ResponseWriter, _ *nethttp.Request, _, to int) string {
+			return fmt.Sprintf(`,"has_more":%t`, to < 5)
+		},
 			"/ /?after=2 /?after=4"},
 		{"cursor of the last record until an empty page", `pagination "cursor" {
 			param = "after"
