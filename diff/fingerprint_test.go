@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -156,5 +157,63 @@ func TestComparisons(t *testing.T) {
 				t.Errorf("same fingerprint = %v, want %v", got, equal)
 			}
 		})
+	}
+}
+
+func TestFingerprintKnowsTheKey(t *testing.T) {
+	rules, body := new(Rules), []byte(`{"id":1}`)
+	seen := map[uint64]string{}
+	for _, key := range []string{"", "1", "2", "id", `{"id":1}`} {
+		sum := rules.Fingerprint(body, key)
+		if other, ok := seen[sum]; ok {
+			t.Errorf("keys %q and %q have one fingerprint", key, other)
+		}
+		seen[sum] = key
+	}
+}
+
+// Stored fingerprints outlive the program: who changes what is hashed, or how, has to raise Form. These values may only
+// change together with it.
+func TestFingerprintsStayWhatTheyAre(t *testing.T) {
+	got := map[string]string{}
+	for name, body := range map[string]string{
+		"order":  order,
+		"long":   `["` + strings.Repeat("x", 300) + `",12345678901234567890123,1e99999999999999999999,-0.5,{},[],null,true]`,
+		"deep":   nested(600, `{"a":1}`),
+		"broken": `{"a":`,
+	} {
+		got[name] = fmt.Sprintf("%016x", new(Rules).Fingerprint([]byte(body), "1000001"))
+	}
+	sets := mustRules(t, Spec{Select: []string{"lines.*.sku", "tags", "id"}, Unordered: []string{"lines", "tags"}})
+	got["selected"] = fmt.Sprintf("%016x", sets.Fingerprint([]byte(order), "1000001"))
+	want := map[string]string{
+		"broken":   "08a165d3a1dd0a61",
+		"deep":     "96d3e38ab6049823",
+		"long":     "d67c7dd49c6f0683",
+		"order":    "ae411e353173341c",
+		"selected": "47f2b5618bee0a92",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("form %d (-want +got):\n%s", Form, diff)
+	}
+}
+
+// Records differ in regular ways: counters, swapped values, the same value in another field. None of it may cancel out.
+func TestRegularRecordsDoNotCollide(t *testing.T) {
+	rules := mustRules(t, Spec{Unordered: []string{"s"}})
+	seen := make(map[uint64][6]int)
+	const n = 8
+	for i := range n * n * n * n * n * n {
+		v := [6]int{i % n, i / n % n, i / n / n % n, i / n / n / n % n, i / n / n / n / n % n, i / n / n / n / n / n}
+		set := v[4:]
+		if set[0] > set[1] {
+			continue // the same set as another
+		}
+		body := fmt.Appendf(nil, `{"a":%d,"b":%d,"c":{"a":%d,"b":"%d"},"s":[%d,%d]}`, v[0], v[1], v[2], v[3], v[4], v[5])
+		sum := rules.Fingerprint(body, "k")
+		if other, ok := seen[sum]; ok {
+			t.Fatalf("%v and %v have one fingerprint", v, other)
+		}
+		seen[sum] = v
 	}
 }
