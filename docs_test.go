@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -71,7 +72,7 @@ func TestDocumentedConfigurationLoads(t *testing.T) {
 					return
 				}
 				var out strings.Builder
-				if problems, ok := err.(*configs.Error); ok {
+				if problems := new(configs.Error); errors.As(err, &problems) {
 					problems.Render(&out, 100, false)
 				}
 				t.Errorf("%v\n%s", err, &out)

@@ -73,7 +73,7 @@ func TestJSONServer(t *testing.T) {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	bridged := runDaemon(t, ctx, path)
+	bridged := runDaemon(ctx, t, path)
 	bridged.waitBaseline(ctx, "orders", "customers")
 
 	history := newHistory(t, receiver.lines)
@@ -139,7 +139,7 @@ type runningDaemon struct {
 	ended  chan error
 }
 
-func runDaemon(t *testing.T, ctx context.Context, path string) *runningDaemon {
+func runDaemon(ctx context.Context, t *testing.T, path string) *runningDaemon {
 	t.Helper()
 	d, err := daemon.Open(ctx, daemon.Options{Path: path, Version: "test"})
 	if err != nil {
