@@ -20,9 +20,9 @@ var rules = []string{
 	`SELECT 'row ' || id || ' waits in hold ' || hold || ', which is not its job''s' FROM record WHERE absent <> 0 AND hold <> 0
 		AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.id = record.hold AND hold.job = record.job) LIMIT 100`,
 	`SELECT 'job number ' || number || ' has told ' || sequence || ' events; of those ' || pruned || ' were pruned and '
-			|| (SELECT count(*) FROM event WHERE event.job = number) || ' are there'
-		FROM job WHERE sequence <> pruned + (SELECT count(*) FROM event WHERE event.job = number)
-			OR sequence < (SELECT max(event.sequence) FROM event WHERE event.job = number)`,
+			|| (SELECT count(*) FROM event WHERE event.job = job.number) || ' are there'
+		FROM job WHERE sequence <> pruned + (SELECT count(*) FROM event WHERE event.job = job.number)
+			OR sequence < (SELECT max(event.sequence) FROM event WHERE event.job = job.number)`,
 	`SELECT 'event ' || e.number || ' is earlier than the one before it of its job' FROM event e
 		JOIN event f ON f.job = e.job AND f.sequence = e.sequence - 1 WHERE e.time < f.time OR e.number < f.number LIMIT 100`,
 	`SELECT 'destination ' || coalesce(name, number) || ' counts ' || backlog || ' deliveries to make and has '
