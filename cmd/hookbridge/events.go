@@ -135,14 +135,10 @@ func (p paint) op(op bridge.Op) func(string) string {
 
 func (a *app) showEvent(ctx context.Context, id string) error {
 	return a.withReader(ctx, func(control daemon.Control) error {
-		events, err := control.Events(ctx, bridge.EventQuery{ID: id, Bodies: true, Limit: 1})
+		e, err := findEvent(ctx, control, id)
 		if err != nil {
 			return err
 		}
-		if len(events) == 0 {
-			return hinted(fmt.Errorf("there is no event %q", id), "list them: hookbridge events")
-		}
-		e := events[0]
 		deliveries, err := control.Deliveries(ctx, bridge.DeliveryQuery{Event: id})
 		if err != nil {
 			return err
@@ -171,6 +167,17 @@ func (a *app) showEvent(ctx context.Context, id string) error {
 		}
 		return nil
 	})
+}
+
+func findEvent(ctx context.Context, control daemon.Control, id string) (daemon.EventView, error) {
+	events, err := control.Events(ctx, bridge.EventQuery{ID: id, Bodies: true, Limit: 1})
+	switch {
+	case err != nil:
+		return daemon.EventView{}, err
+	case len(events) == 0:
+		return daemon.EventView{}, hinted(fmt.Errorf("there is no event %q", id), "list them: hookbridge events")
+	}
+	return events[0], nil
 }
 
 // body prints a record indented. Numbers and strings stay the text they are.

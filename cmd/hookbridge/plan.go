@@ -141,7 +141,7 @@ func (p *planner) whyWords(c daemon.PlanChange) string {
 	case "when":
 		return p.out.faint(" (not told: the event's when is false)")
 	case "pending":
-		return p.out.faint(" (absent; deleted once another complete poll confirms it)")
+		return p.out.faint(" (pending: not confirmed yet)")
 	case "held":
 		return p.out.yellow(" (held until approved)")
 	}
@@ -188,7 +188,7 @@ func (p *planner) changeJSON(c daemon.PlanChange) error {
 func (p *planner) endJob() {
 	if p.hidden > 0 {
 		p.progress.clear()
-		p.printf("  … and %s more; print them all with --limit 0\n", count(p.hidden, "change"))
+		p.printf("  … and %d more; print them all with --limit 0\n", p.hidden)
 	}
 	if p.job != "" {
 		p.printf("\n")
@@ -286,12 +286,17 @@ func (p *planner) sumWords(s planSum) string {
 		if s.held > 0 {
 			text += ", " + p.out.yellow(fmt.Sprintf("%d held", s.held))
 		}
+	case s.pending > 0:
+		text += "no changes yet"
 	case s.baselines > 0 && s.baselines == s.jobs:
 		text += "nothing to tell yet"
 	case s.failed == s.jobs && s.jobs > 0:
 		text += p.out.red("nothing could be compared")
 	default:
 		text += "no changes"
+	}
+	if s.pending > 0 {
+		text += ", " + p.out.faint(fmt.Sprintf("%d pending", s.pending))
 	}
 	if s.records > 0 {
 		text += " (" + count(s.records, "record") + " compared)"

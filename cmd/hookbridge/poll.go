@@ -72,9 +72,12 @@ func (a *app) runWords(r bridge.RunReport) string {
 	case r.Outcome == bridge.RunUnchanged:
 		return fmt.Sprintf("unchanged, %s in %s", count(r.Seen, "record"), took)
 	}
-	return fmt.Sprintf("%s, %s, %s of %s in %s",
-		a.out.green(fmt.Sprintf("%d created", r.Created)), a.out.yellow(fmt.Sprintf("%d updated", r.Updated)),
-		a.out.red(fmt.Sprintf("%d deleted", r.Deleted)), count(r.Seen, "record"), took)
+	text := fmt.Sprintf("%s, %s, %s", a.out.green(fmt.Sprintf("%d created", r.Created)),
+		a.out.yellow(fmt.Sprintf("%d updated", r.Updated)), a.out.red(fmt.Sprintf("%d deleted", r.Deleted)))
+	if r.Seen > 0 { // none are counted where the answer proved to be the last one again
+		text += " of " + count(r.Seen, "record")
+	}
+	return text + " in " + took
 }
 
 // runRemarks says what a run left open, each with what to do.

@@ -57,6 +57,9 @@ func (a *app) replay(ctx context.Context, query bridge.ReplayQuery, events []str
 		for _, event := range events {
 			query.Event = event
 			n, err := control.Replay(ctx, query)
+			if err == nil && n.Count == 0 && event != "" {
+				_, err = findEvent(ctx, control, event)
+			}
 			if err != nil {
 				return err
 			}

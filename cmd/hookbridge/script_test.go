@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,8 @@ import (
 	"github.com/hookbridge/bridge/signature"
 )
 
+var update = flag.Bool("update", false, "write what commands print into the scripts that compare it")
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hookbridge": main})
 }
@@ -30,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", scriptSecret)
 			env.Values[inboxKey{}] = make(chan arrival, 1000)

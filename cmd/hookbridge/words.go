@@ -17,27 +17,31 @@ func cut(s string, columns int) string {
 	return string(runes[:max(columns-1, 0)]) + "…"
 }
 
-// span is a duration as people say it: 0.12s, 45s, 3m, 2h, 5d.
+// span is a duration as people say it: 4ms, 0.12s, 45s, 3m, 2h, 5d.
 func span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return span(-d)
+	case d < time.Millisecond:
+		return "<1ms"
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%dms", d.Milliseconds())
 	case d < 10*time.Second:
 		return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + "s"
 	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
+		return fmt.Sprintf("%.0fs", d.Seconds())
 	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
+		return fmt.Sprintf("%.0fm", d.Minutes())
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
+		return fmt.Sprintf("%.0fh", d.Hours())
 	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
+	return fmt.Sprintf("%.0fd", d.Hours()/24)
 }
 
 // coarse is span in whole seconds, for tables.
 func coarse(d time.Duration) string {
 	if d < 10*time.Second {
-		return fmt.Sprintf("%ds", int(d.Seconds()))
+		return fmt.Sprintf("%.0fs", d.Seconds())
 	}
 	return span(d)
 }
