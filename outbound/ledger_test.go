@@ -3,10 +3,12 @@ package outbound
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -24,6 +26,7 @@ type ledger struct {
 	settled  []bridge.Settlement
 	disabled map[int64]bool
 	looks    int
+	slow     time.Duration // what Due takes
 }
 
 type row struct {
@@ -44,7 +47,7 @@ func (l *ledger) add(destination int64, key string) *row {
 	r := &row{lane: key, state: bridge.StateReady, due: time.Now(), Delivery: bridge.Delivery{
 		ID: id, Destination: destination, Format: FormatStandard, FormatVersion: Version,
 		Event: bridge.Event{
-			ID: "evt_" + key + "_" + string(rune('a'+id%26)) + time.Duration(id).String(), Job: "orders", JobNumber: 1, Sequence: id,
+			ID: fmt.Sprintf("evt_%d", id), Job: "orders", JobNumber: 1, Sequence: id,
 			Type: "orders.updated", Key: key, Op: bridge.Updated, Time: time.Now().UTC(), Origin: bridge.Schedule,
 			Before: []byte(`{"id":1}`), After: []byte(`{"id":1,"n":2}`), Changed: []string{"/n"},
 		},
@@ -58,12 +61,26 @@ func (l *ledger) add(destination int64, key string) *row {
 
 func (r *row) pending() bool { return r.state == bridge.StateWaiting || r.state == bridge.StateReady }
 
+// Due answers from the state at its beginning, and takes its time: a store reads a snapshot while others commit.
 func (l *ledger) Due(_ context.Context, destination int64, now time.Time, limit int, claimed func(int64) bool) ([]bridge.Delivery, time.Time, error) {
+	ready, next := l.ready(destination, now)
+	if l.slow > 0 {
+		<-time.After(l.slow)
+	}
+	var out []bridge.Delivery
+	for _, delivery := range ready {
+		if len(out) < limit && !claimed(delivery.ID) {
+			out = append(out, delivery)
+		}
+	}
+	return out, next, nil
+}
+
+func (l *ledger) ready(destination int64, now time.Time) (out []bridge.Delivery, next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.looks++
 	var due []*row
-	var next time.Time
 	for _, r := range l.rows {
 		switch {
 		case r.Destination != destination || r.state != bridge.StateReady:
@@ -71,18 +88,17 @@ func (l *ledger) Due(_ context.Context, destination int64, now time.Time, limit 
 			if next.IsZero() || r.due.Before(next) {
 				next = r.due
 			}
-		case !claimed(r.ID):
+		default:
 			due = append(due, r)
 		}
 	}
 	slices.SortStableFunc(due, func(a, b *row) int { return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.ID, b.ID)) })
-	var out []bridge.Delivery
-	for _, r := range due[:min(limit, len(due))] {
+	for _, r := range due {
 		d := r.Delivery
 		d.Attempts = len(r.tries)
 		out = append(out, d)
 	}
-	return out, next, nil
+	return out, next
 }
 
 func (l *ledger) Settle(_ context.Context, outcomes []bridge.Settlement) error {
@@ -170,8 +186,11 @@ func running(t *testing.T, outbox Outbox, options Options, destinations ...Desti
 	return d, end
 }
 
-// pass lets the time of a bubble go by.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets the time of a bubble go by, and everybody do what is to be done by then.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
 
 // attempts returns how many were recorded.
 func (l *ledger) attempts() int {

@@ -1,0 +1,549 @@
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookbridge/bridge"
+)
+
+// arrivals notes what came when.
+type arrivals struct {
+	mu    sync.Mutex
+	times []time.Time
+	hosts []string
+	most  int // in flight together
+	now   int
+}
+
+// during answers with status after a while.
+func (a *arrivals) during(wait time.Duration, status func() int) receiver {
+	return func(r *http.Request) (*http.Response, error) {
+		a.mu.Lock()
+		a.times, a.hosts = append(a.times, time.Now()), append(a.hosts, r.URL.Host)
+		a.now++
+		a.most = max(a.most, a.now)
+		a.mu.Unlock()
+		defer func() { a.mu.Lock(); a.now--; a.mu.Unlock() }()
+		if wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+		return answer(status()), nil
+	}
+}
+
+func always(status int) func() int { return func() int { return status } }
+
+func (a *arrivals) count() int { a.mu.Lock(); defer a.mu.Unlock(); return len(a.times) }
+
+func TestPauseHoldsAndResumeGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 100 {
+			l.add(1, "")
+		}
+		destination := to(1, "http://shop.test/")
+		destination.Concurrency = 4
+		d, _ := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
+		pass(1500 * time.Millisecond)
+		d.SetState(1, bridge.Paused)
+		pass(time.Hour)
+		if got := l.count(bridge.StateDelivered); got != 8 || a.count() != 8 {
+			t.Errorf("while paused: %d delivered of %d attempts, want the 8 begun before", got, a.count())
+		}
+		d.Wake(1)
+		pass(time.Hour)
+		if a.count() != 8 {
+			t.Error("a wake-up made a paused destination go on")
+		}
+		d.SetState(1, bridge.Active)
+		pass(time.Hour)
+		if got := l.count(bridge.StateDelivered); got != 100 || a.count() != 100 {
+			t.Errorf("after resume: %d delivered, %d attempts, want 100 each", got, a.count())
+		}
+		d.SetState(99, bridge.Active) // nobody: nothing
+	})
+}
+
+func TestReceiverDisables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 20 {
+			l.add(1, "")
+		}
+		var mu sync.Mutex
+		status := 410
+		var notices []Notice
+		d, _ := running(t, l, Options{
+			Transport: a.during(time.Second, func() int { mu.Lock(); defer mu.Unlock(); return status }),
+			Notify: func(n Notice) {
+				if !l.disabled[1] {
+					t.Error("told before it was recorded")
+				}
+				notices = append(notices, n)
+			},
+		}, to(1, "http://shop.test/"))
+		pass(time.Hour)
+		if len(notices) != 1 || notices[0].Verdict != bridge.Disable || notices[0].Reason != "answered 410 Gone" {
+			t.Errorf("notices: %+v, want one", notices)
+		}
+		if l.count(bridge.StateReady) != 20 || a.count() != 16 {
+			t.Errorf("%d held after %d attempts, want all 20 after the 16 that flew", l.count(bridge.StateReady), a.count())
+		}
+		mu.Lock()
+		status = 200
+		mu.Unlock()
+		d.SetState(1, bridge.Active)
+		pass(time.Hour)
+		if l.count(bridge.StateDelivered) != 20 {
+			t.Errorf("after resume: %d delivered, want 20", l.count(bridge.StateDelivered))
+		}
+	})
+}
+
+func TestAbortMessageIsADeadLetterAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t)
+		first, second := l.add(1, "k"), l.add(1, "k")
+		_, _ = running(t, l, Options{Transport: receiver(func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("webhook-id") == first.Event.ID {
+				return answer(400, "webhook-delivery", "abort-message"), nil
+			}
+			return answer(200), nil
+		})}, to(1, "http://shop.test/"))
+		synctest.Wait()
+		if first.state != bridge.StateDead || len(first.tries) != 1 || second.state != bridge.StateDelivered {
+			t.Errorf("got %s after %d, then %s", first.state, len(first.tries), second.state)
+		}
+	})
+}
+
+func TestRetryAfterBindsThatEventOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t)
+		held := l.add(1, "a")
+		start := time.Now()
+		var again time.Time
+		_, _ = running(t, l, Options{Transport: receiver(func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("webhook-id") != held.Event.ID {
+				return answer(200), nil
+			}
+			if time.Since(start) < time.Minute {
+				return answer(429, "Retry-After", "7200"), nil
+			}
+			again = time.Now()
+			return answer(200), nil
+		})}, to(1, "http://shop.test/"))
+		pass(time.Minute)
+		l.add(1, "b")
+		pass(24 * time.Hour)
+		if wait := again.Sub(start); wait < 2*time.Hour || wait > 2*time.Hour+time.Second {
+			t.Errorf("came back after %s, want 2h", wait)
+		}
+		if len(held.tries) != 2 {
+			t.Errorf("attempts: %+v", held.tries)
+		}
+	})
+}
+
+func TestConcurrencyHalvesAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 64 {
+			l.add(1, "")
+		}
+		var mu sync.Mutex
+		status := 503
+		destination := to(1, "http://shop.test/")
+		destination.Retry = []time.Duration{0, 10 * time.Second, 10 * time.Second, 10 * time.Second, time.Hour}
+		_, _ = running(t, l, Options{Transport: a.during(time.Second, func() int { mu.Lock(); defer mu.Unlock(); return status })}, destination)
+		pass(7500 * time.Millisecond) // 16, 8, 4, 2, 1, 1, 1 and 1 more in the air
+		a.mu.Lock()
+		if a.most != 16 || a.now != 1 || len(a.times) != 34 {
+			t.Errorf("most %d, now %d, attempts %d; want 16, 1, 34", a.most, a.now, len(a.times))
+		}
+		a.most = 0
+		a.mu.Unlock()
+		mu.Lock()
+		status = 200
+		mu.Unlock()
+		for range 300 {
+			l.add(1, "")
+		}
+		pass(24 * time.Hour)
+		if a.most != 16 || l.count(bridge.StateDelivered) != 364 {
+			t.Errorf("recovered to %d, delivered %d; want 16, 364", a.most, l.count(bridge.StateDelivered))
+		}
+	})
+}
+
+func TestTimeoutHalvesToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 64 {
+			l.add(1, "")
+		}
+		_, _ = running(t, l, Options{Transport: a.during(time.Hour, always(200))}, to(1, "http://shop.test/"))
+		pass(16 * time.Second)
+		if a.most != 16 || a.now != 8 {
+			t.Errorf("most %d, now %d; want 16, 8", a.most, a.now)
+		}
+		if got := l.settled[0].Attempt.Error; got != "no answer within 15s" {
+			t.Errorf("reason: %q", got)
+		}
+	})
+}
+
+func TestRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 100 {
+			l.add(1, "")
+		}
+		destination := to(1, "http://shop.test/")
+		destination.Rate = 10
+		d, _ := running(t, l, Options{Transport: a.during(0, always(200))}, destination)
+		pass(4950 * time.Millisecond)
+		if got := a.count(); got != 50 {
+			t.Errorf("in 4.95 s at 10/s: %d, want 50", got)
+		}
+		destination.Rate = 0
+		if err := d.Set([]Destination{destination}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := l.count(bridge.StateDelivered); got != 100 {
+			t.Errorf("without a rate: %d delivered, want the rest at once", got)
+		}
+	})
+}
+
+func TestReloadChangesWhatIsQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 40 {
+			l.add(1, "")
+		}
+		destination := to(1, "http://old.test/")
+		destination.Concurrency = 1
+		d, _ := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
+		pass(4500 * time.Millisecond)
+		moved := to(1, "http://new.test/")
+		if err := d.Set([]Destination{moved}); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Second)
+		old := strings.Count(strings.Join(a.hosts, " "), "old.test")
+		if old != 5 || a.count() != 40 || a.most != 16 {
+			t.Errorf("%d to the old URL, %d in all, %d together; want 5, 40, 16", old, a.count(), a.most)
+		}
+
+		broken := to(1, "ftp://new.test/")
+		if err := d.Set([]Destination{broken}); err == nil {
+			t.Fatal("a broken destination was taken")
+		}
+		l.add(1, "")
+		d.Wake(1)
+		pass(10 * time.Second)
+		if a.count() != 41 || a.hosts[40] != "new.test" {
+			t.Errorf("after a refused reload: %d, last to %s", a.count(), a.hosts[len(a.hosts)-1])
+		}
+	})
+}
+
+func TestRemovedDestinationFinishesAndHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 10 {
+			l.add(1, "")
+		}
+		destination := to(1, "http://shop.test/")
+		destination.Concurrency = 2
+		before := runtime.NumGoroutine()
+		d, end := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
+		pass(500 * time.Millisecond)
+		if err := d.Set(nil); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		if a.count() != 2 || l.count(bridge.StateDelivered) != 2 || l.count(bridge.StateReady) != 8 {
+			t.Errorf("%d attempts, %d delivered, %d held; want 2, 2, 8", a.count(), l.count(bridge.StateDelivered), l.count(bridge.StateReady))
+		}
+		if got := runtime.NumGoroutine(); got > before+2 {
+			t.Errorf("%d goroutines, %d before: its courier is still there", got, before)
+		}
+		if _, err := d.Request(l.rows[0].Delivery); !errors.Is(err, bridge.ErrNotFound) {
+			t.Errorf("request of an orphan: %v", err)
+		}
+		if err := d.Set([]Destination{destination}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Hour)
+		if got := l.count(bridge.StateDelivered); got != 10 {
+			t.Errorf("when it came back: %d delivered, want 10", got)
+		}
+		if err := end(false); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRemovedAndBackWhileInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 10 {
+			l.add(1, "")
+		}
+		destination := to(1, "http://shop.test/")
+		destination.Concurrency = 2
+		d, _ := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
+		for range 4 {
+			pass(100 * time.Millisecond)
+			for _, set := range [][]Destination{nil, {destination}} {
+				if err := d.Set(set); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		pass(time.Hour)
+		if a.count() != 10 || a.most != 2 || l.count(bridge.StateDelivered) != 10 {
+			t.Errorf("%d attempts, %d together, %d delivered; want 10, 2, 10", a.count(), a.most, l.count(bridge.StateDelivered))
+		}
+	})
+}
+
+func TestStoreThatCannotTakeOutcomes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range maxUnsettled + 500 {
+			l.add(1, "")
+		}
+		l.refuse = fmt.Errorf("settle: %w", bridge.ErrFull)
+		var out strings.Builder
+		destination := to(1, "http://shop.test/")
+		destination.Concurrency = 64
+		_, _ = running(t, l, Options{
+			Logger: slog.New(slog.NewTextHandler(&out, nil)), Transport: a.during(time.Millisecond, always(200)),
+		}, destination)
+		pass(time.Hour)
+		if got := a.count(); got != maxUnsettled {
+			t.Errorf("delivered on with a full disk: %d, want up to the bound of %d", got, maxUnsettled)
+		}
+		l.mu.Lock()
+		l.refuse = nil
+		l.mu.Unlock()
+		pass(time.Minute)
+		if got := l.count(bridge.StateDelivered); got != len(l.rows) || a.count() != len(l.rows) {
+			t.Errorf("%d delivered in %d attempts, want %d, each sent once", got, a.count(), len(l.rows))
+		}
+		if n := strings.Count(out.String(), "level=ERROR"); n != 1 || !strings.Contains(out.String(), "recorded again") {
+			t.Errorf("%d errors logged, want one and its end:\n%s", n, out.String())
+		}
+	})
+}
+
+func TestStopFinishesWhatFlies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 50 {
+			l.add(1, "")
+		}
+		_, end := running(t, l, Options{Transport: a.during(10*time.Second, always(200))}, to(1, "http://shop.test/"))
+		pass(time.Second)
+		began := time.Now()
+		if err := end(false); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != 9*time.Second || a.count() != 16 || l.count(bridge.StateDelivered) != 16 {
+			t.Errorf("stopped after %s with %d attempts, %d recorded; want 9s, 16, 16", took, a.count(), l.count(bridge.StateDelivered))
+		}
+	})
+}
+
+func TestEndOfDrainCutsAndRecordsNothingOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 50 {
+			l.add(1, "")
+		}
+		_, end := running(t, l, Options{Transport: a.during(10*time.Second, always(200))}, to(1, "http://shop.test/"))
+		pass(time.Second)
+		began := time.Now()
+		if err := end(true); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != 0 || l.attempts() != 0 || l.count(bridge.StateReady) != 50 {
+			t.Errorf("stopped after %s, %d recorded, %d ready; want at once, 0, 50", took, l.attempts(), l.count(bridge.StateReady))
+		}
+	})
+}
+
+func TestStopSaysWhatCouldNotBeRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 3 {
+			l.add(1, "")
+		}
+		l.refuse = bridge.ErrFull
+		_, end := running(t, l, Options{Transport: a.during(0, always(200))}, to(1, "http://shop.test/"))
+		pass(time.Minute)
+		if err := end(true); !errors.Is(err, bridge.ErrFull) || !strings.Contains(err.Error(), `destination "shop": 3 outcomes`) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestFirstWaitCountsFromTheEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		r := l.add(1, "")
+		destination := to(1, "http://shop.test/")
+		destination.Retry = []time.Duration{10 * time.Minute}
+		d, _ := running(t, l, Options{Transport: a.during(0, always(200))}, destination)
+		pass(5 * time.Minute)
+		again := l.add(1, "") // a replay of something old goes at once
+		again.Event.Time, again.Replay = r.Event.Time.Add(-time.Hour), true
+		d.Wake(1)
+		synctest.Wait()
+		if a.count() != 1 || again.state != bridge.StateDelivered {
+			t.Errorf("%d attempts, the replay is %s", a.count(), again.state)
+		}
+		pass(time.Hour)
+		if wait := a.times[1].Sub(r.Event.Time); wait < 8*time.Minute || wait > 12*time.Minute {
+			t.Errorf("first attempt after %s, want 8 to 12 minutes", wait)
+		}
+	})
+}
+
+func TestDestinationThatIsDownCostsOthersNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 2000 {
+			l.add(1, "")
+		}
+		down, up := to(1, "http://down.test/"), to(2, "http://up.test/")
+		hang, quick := (&arrivals{}).during(time.Hour, always(200)), a.during(time.Millisecond, always(200))
+		d, _ := running(t, l, Options{Transport: receiver(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Host == "down.test" {
+				return hang(r)
+			}
+			return quick(r)
+		})}, down, up)
+		pass(time.Minute)
+		for range 100 {
+			l.add(2, "")
+			d.Wake(2)
+			began := time.Now()
+			synctest.Wait()
+			pass(time.Millisecond)
+			synctest.Wait()
+			if took := time.Since(began); took > time.Millisecond {
+				t.Fatalf("took %s beside one that hangs", took)
+			}
+		}
+		if a.count() != 100 {
+			t.Errorf("%d arrived, want 100", a.count())
+		}
+	})
+}
+
+func TestIdleDestinationIsOneGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for n := range int64(10) {
+			l.add(n+1, "")
+		}
+		var destinations []Destination
+		for n := range int64(10) {
+			destinations = append(destinations, to(n+1, "http://shop.test/"))
+		}
+		before := runtime.NumGoroutine()
+		_, _ = running(t, l, Options{Transport: a.during(time.Second, always(200))}, destinations...)
+		pass(time.Minute)
+		looks := l.looks
+		if got := runtime.NumGoroutine() - before; got != 10+1 || a.count() != 10 {
+			t.Errorf("%d goroutines after %d deliveries, want 10 and that of Run", got, a.count())
+		}
+		pass(30 * time.Minute)
+		if l.looks != looks {
+			t.Errorf("looked %d times at an outbox that nobody touched", l.looks-looks)
+		}
+	})
+}
+
+func TestSetReportsEveryMistake(t *testing.T) {
+	bad := Destination{
+		Number: 1, Name: "shop", URL: "ftp://u:hunter22@h/?k=hunter33", Secrets: []bridge.Secret{bridge.NewSecret("whsec_hunter44")}, Concurrency: -1, Rate: -1,
+		Timeout: -1, Retry: []time.Duration{0, -1},
+		Headers: []Header{{"Webhook-Id", bridge.NewSecret("x")}, {"a b", bridge.NewSecret("x")}, {"X-A", bridge.NewSecret("hunter55\r\nX-B: 1")}},
+	}
+	err := New(nil, Options{}).Set([]Destination{bad, {Number: 2, Name: "none", URL: "http://h/"}, {Number: 3, Name: "odd", URL: "http://h:x/", Signature: "magic"}})
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, want := range []string{
+		`"shop"`, "must start with http://", "secret 1", "concurrency must be", "rate must be", "timeout must be", "wait 2", `"Webhook-Id" is the bridge's own`,
+		`"a b" is not a valid name`, `value of header "X-A"`, `"none": no secret to sign with`, "url cannot be parsed", `signature "magic" is not known`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter") {
+		t.Errorf("a secret is in:\n%v", err)
+	}
+}
+
+func TestRequestIsShownWithoutSecrets(t *testing.T) {
+	d := New(nil, Options{UserAgent: "hookbridge/1.0"})
+	destination := to(1, "https://u:hunter22@shop.example.com/?k=hunter33")
+	destination.Headers = []Header{{"x-auth", bridge.NewSecret("hunter44")}}
+	if err := d.Set([]Destination{destination}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Request(bridge.Delivery{Destination: 1, Event: sample(), Format: FormatRaw, FormatVersion: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%+v", got)
+	for _, want := range []string{"POST", "https://xxxxx@shop.example.com/?k=xxxxx", "{webhook-signature (secret)}", "[x-auth (secret)]", "[hookbridge-key 1001]", "[user-agent hookbridge/1.0]"} {
+		want = strings.NewReplacer("{", "[", "}", "]").Replace(want)
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	if strings.Contains(text, "hunter") || strings.Contains(text, "v1,") || string(got.Body) != string(sample().After) {
+		t.Errorf("got %s, body %s", text, got.Body)
+	}
+	if _, err := d.Request(bridge.Delivery{Destination: 2}); !errors.Is(err, bridge.ErrNotFound) {
+		t.Errorf("unknown destination: %v", err)
+	}
+}
+
+func TestRunIsCalledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, end := running(t, newLedger(t), Options{}, to(1, "http://shop.test/"))
+		synctest.Wait()
+		if err := d.Run(t.Context(), t.Context()); err == nil {
+			t.Error("a second Run was taken")
+		}
+		if err := end(false); err != nil {
+			t.Error(err)
+		}
+		if err := d.Set([]Destination{to(2, "http://late.test/")}); err != nil {
+			t.Error(err)
+		}
+	})
+}
