@@ -115,15 +115,16 @@ func (d *Daemon) tick(now time.Time) time.Duration {
 	}
 }
 
-// following is the tick after now. An interval goes on from its last tick, so that being late once does not shift it.
+// following is the tick after now. An interval keeps the beat of the tick it counts from, however late that was.
 func (d *Daemon) following(j *job, tick, now time.Time) time.Time {
-	if s := j.cfg.Schedule; s.Every {
-		if next := tick.Add(s.Interval()); next.After(now) && !tick.After(now) {
-			return next
-		}
+	s := j.cfg.Schedule
+	if !s.Every {
+		return s.Next(now.Add(-j.splay)).Add(j.splay)
+	}
+	if tick.After(now) { // the clock was set back
 		return now.Add(s.Interval())
 	}
-	return j.cfg.Schedule.Next(now.Add(-j.splay)).Add(j.splay)
+	return now.Add(s.Interval() - now.Sub(tick)%s.Interval())
 }
 
 // onTick queues a scheduled run, or counts the tick as missed where a run still goes.
@@ -281,8 +282,7 @@ func (d *Daemon) firstTick(j *job, now time.Time) time.Time {
 	if !j.state.Baselined || last.IsZero() {
 		return wall.Add(j.splay / 10)
 	}
-	due := d.following(j, last, last)
-	latest := d.following(j, wall, wall) // a clock that was set back must not make the job wait longer than one step
+	due, latest := d.following(j, last, last), d.following(j, last, wall) // a clock that was set back must not make the job wait longer than one step
 	switch {
 	case due.After(latest):
 		return latest
