@@ -12,7 +12,7 @@ import (
 // A checkpoint remembers the answers of the last complete fetch well enough to recognise them: validators, a hash of
 // the body and the numbers that decide whether another answer follows. It holds no cursor and no address, because
 // those may carry credentials. So an answer is asked for conditionally only if what comes after it can be told without
-// its body: always with pages counted by us and with Link headers, otherwise only for the last.
+// its body; see paging.validates.
 type memory struct {
 	Version int     `json:"v"`
 	Pages   []known `json:"p"`

@@ -100,7 +100,7 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 }
 
 func (f *fetch) follow(a *answer) (*url.URL, error) {
-	if a.skipped && a.Last {
+	if a.skipped && a.Last && f.paging.kind != byLink {
 		return nil, nil
 	}
 	return f.paging.follow(f.url, a)
@@ -130,7 +130,7 @@ func (f *fetch) keep(a *answer, address *url.URL, last bool) {
 	}
 	k := a.known
 	k.Last = last
-	if !last && !f.paging.bodyless() || f.method != nethttp.MethodGet {
+	if !f.paging.validates(last) || f.method != nethttp.MethodGet {
 		k.ETag, k.Modified = "", ""
 	}
 	k.Address = ""
@@ -155,7 +155,7 @@ func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *
 	}
 	if resp.StatusCode == nethttp.StatusNotModified {
 		a.link, a.linked = f.linkOf(resp)
-		if before.Last || f.paging.kind != byLink || a.linked {
+		if f.paging.kind != byLink || a.linked {
 			outcome.Pages++
 			f.note(resp, outcome)
 			_ = resp.Body.Close()
@@ -249,7 +249,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 			}
 		case f.paging.bodyless():
 			numbers := *before
-			numbers.ETag, numbers.Modified, numbers.Last = a.ETag, a.Modified, before.Last && f.paging.kind != byLink
+			numbers.ETag, numbers.Modified = a.ETag, a.Modified
 			a.known, a.skipped = numbers, true
 			return nil
 		default:

@@ -55,6 +55,19 @@ type answer struct {
 // bodyless says whether what follows an answer that is not the last can be told without its body.
 func (p *paging) bodyless() bool { return p.kind != byCursor && p.kind != byNext }
 
+// validates says whether a 304 for an answer would also prove what follows it. A Link header is no part of what a
+// validator stands for: one may be new although the last page is not. A cursor in the body is, but only where it is
+// none can we go on without it.
+func (p *paging) validates(last bool) bool {
+	switch p.kind {
+	case byLink:
+		return !last
+	case byCursor, byNext:
+		return last
+	}
+	return true
+}
+
 // first is the address of the first answer.
 func (p *paging) first(base *url.URL) *url.URL {
 	switch p.kind {
