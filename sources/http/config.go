@@ -43,6 +43,12 @@ type Source struct {
 // hash only, and secrets not at all, so that a rotated key is not another source.
 func (s *Source) Identity() string { return s.identity }
 
+// String is the identity: a source that is printed by accident shows no secret.
+func (s *Source) String() string { return s.identity }
+
+// GoString is the identity, too.
+func (s *Source) GoString() string { return s.identity }
+
 // Decode reads the block of a source "http". Files it names are relative to dir.
 func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl.Diagnostics) {
 	r := attr.NewReader(body, ctx, `source "http"`)
