@@ -150,9 +150,9 @@ func (c *courier) run(ctx, drain context.Context) error {
 		case <-c.wake:
 			c.look = true
 		case l := <-c.landed:
-			c.land(l)
+			c.land(ctx, l)
 			for range len(c.landed) {
-				c.land(<-c.landed)
+				c.land(ctx, <-c.landed)
 			}
 		case f := <-c.filled:
 			c.take(f)
@@ -258,7 +258,7 @@ func (c *courier) alarm(now time.Time, active bool) time.Duration {
 }
 
 // land takes down how an attempt ended.
-func (c *courier) land(l *landing) {
+func (c *courier) land(ctx context.Context, l *landing) {
 	c.flying--
 	if l.cut {
 		c.release(l.delivery.ID) // stays due: it is made again at the next start
@@ -272,6 +272,6 @@ func (c *courier) land(l *landing) {
 	} else if l.strained {
 		c.limit.lost(l.attempt.At, now)
 	}
-	c.tell(p, l, &s)
+	c.tell(ctx, p, l, &s)
 	c.unsettled = append(c.unsettled, s)
 }

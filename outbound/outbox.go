@@ -179,9 +179,9 @@ func (c *courier) recorded(err error) {
 }
 
 // tell logs an outcome and notes down whom to tell once it is recorded.
-func (c *courier) tell(p *plan, l *landing, s *bridge.Settlement) {
+func (c *courier) tell(ctx context.Context, p *plan, l *landing, s *bridge.Settlement) {
 	e := &l.delivery.Event
-	if s.Verdict == bridge.Delivered && c.sending.err == nil && !c.options.Logger.Enabled(context.Background(), slog.LevelDebug) {
+	if s.Verdict == bridge.Delivered && c.sending.err == nil && !c.options.Logger.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
 	log := c.options.Logger.With("destination", p.Name, "event", e.ID, "type", e.Type, "attempt", s.Attempt.Number)
