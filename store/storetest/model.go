@@ -39,6 +39,7 @@ type mrow struct {
 type mrun struct {
 	began int
 	own   map[int]bool
+	rules int64 // number when it began
 }
 
 type mevent struct {

@@ -64,28 +64,26 @@ func Run(t *testing.T, open Open) {
 		dir := t.TempDir()
 		m := newMachine(rt, func(fault func(string) error) (Store, error) { return open(dir, fault) })
 		defer m.close()
-		rt.Repeat(map[string]func(*rapid.T){
-			"":                  m.compare,
-			"open job":          m.openJob,
-			"begin run":         m.beginRun,
-			"end run":           m.endRun,
-			"commit":            m.commit,
-			"commit more":       m.commit,
-			"commit yet more":   m.commit,
-			"record run":        m.recordRun,
-			"announce":          m.announce,
-			"settle":            m.settle,
-			"settle more":       m.settle,
-			"replay":            m.replay,
-			"replay missing":    m.replayMissing,
-			"prune":             m.prune,
-			"move":              m.move,
-			"pause":             m.pause,
-			"forget job":        m.forgetJob,
-			"set destination":   m.setDestination,
-			"open destination":  m.openDestination,
-			"forget destinaton": m.forgetDestination,
-			"reopen":            m.reopen,
-		})
+		var steps []func(*rapid.T)
+		for _, s := range []struct {
+			often int
+			step  func(*rapid.T)
+		}{
+			{24, m.commit}, {16, m.settle}, {6, m.beginRun}, {4, m.endRun}, {2, m.openJob}, {2, m.openDestination},
+			{2, m.announce}, {2, m.recordRun}, {2, m.replay}, {2, m.replayMissing}, {2, m.restart}, {2, m.move},
+			{1, m.prune}, {1, m.pause}, {1, m.forgetJob}, {1, m.setDestination}, {1, m.forgetDestination},
+		} {
+			for range s.often {
+				steps = append(steps, s.step)
+			}
+		}
+		m.openJob(rt)
+		m.openDestination(rt)
+		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+			rapid.SampledFrom(steps).Draw(rt, "step")(rt)
+			m.compare(rt)
+		}
+		m.restart(rt)
+		m.compare(rt)
 	})
 }
