@@ -50,6 +50,10 @@ var comparisons = []comparison{
 	{"power beyond int64, signs", Spec{}, `[1e-100000000000000000000]`, `[1e100000000000000000000]`, []string{"/0"}},
 	{"power about to be vast", Spec{}, `[10e999999999999999999]`, `[1e1000000000000000000]`, nil},
 	{"power no longer vast", Spec{}, `[0.1e1000000000000000000]`, `[1e999999999999999999]`, nil},
+	{"power about to be long", Spec{}, `[10e99999999999999999]`, `[1e100000000000000000]`, nil},
+	{"power no longer long", Spec{}, `[0.1e100000000000000000]`, `[1e99999999999999999]`, nil},
+	{"power just beyond int64", Spec{}, `[1e9223372036854775808]`, `[1e-9223372036854775808]`, []string{"/0"}},
+	{"power just beyond int64, borrowed", Spec{}, `[0.1e10000000000000000000]`, `[1e9999999999999999999]`, nil},
 	{"power with zeros in front", Spec{}, `[1e5]`, `[1e0000000000000000000000005]`, nil},
 	{"vast power of zero", Spec{}, `[0]`, `[0e99999999999999999999]`, nil},
 
@@ -108,6 +112,7 @@ var comparisons = []comparison{
 	{"selected in elements", only("lines.*.p"), `{"lines":[{"p":1,"x":1},{"p":2}]}`, `{"lines":[{"p":1,"x":2},{"p":3}]}`, []string{"/lines/1/p"}},
 	{"selected moves to another element", only("lines.*.p"), `{"lines":[{"p":1},{}]}`, `{"lines":[{},{"p":1}]}`, []string{"/lines/1/p", "/lines/0/p"}},
 	{"elements without anything selected", only("lines.*.p"), `{"lines":[{"p":1}]}`, `{"lines":[{"p":1},{"x":1}]}`, nil},
+	{"selected and half selected", only("a", "*.b.c"), `{"a":{"z":1},"q":{"z":1}}`, `{"a":{"z":2},"q":{"z":2}}`, []string{"/a/z"}},
 	{"selected under object, then array", only("a.*.b"), `{"a":[{"b":1}]}`, `{"a":{"0":{"b":1}}}`, []string{"/a"}},
 
 	{"set", unordered("tags"), `{"tags":["a","b",1]}`, `{"tags":[1.0,"b","\u0061"]}`, nil},
@@ -124,16 +129,27 @@ var comparisons = []comparison{
 		`{"l":[{"id":1,"at":1},{"id":2,"at":2}]}`, `{"l":[{"id":2,"at":3},{"id":1,"at":4}]}`, nil},
 	{"selected in a set", Spec{Select: []string{"l.*.id"}, Unordered: []string{"l"}},
 		`{"l":[{"id":1,"at":1},{"x":1},{"id":2}]}`, `{"l":[{"id":2},{"id":1}]}`, nil},
+	{"places inside a set", Spec{Select: []string{"s.*.l.*.p"}, Unordered: []string{"s"}},
+		`{"s":[{"l":[{"p":1},{}]}]}`, `{"s":[{"l":[{},{"p":1}]}]}`, []string{"/s"}},
+	{"sets and a wildcard further on", unordered("a", "*.b"), `{"a":[1,2],"q":[1,2]}`, `{"a":[2,1],"q":[2,1]}`, []string{"/q/0", "/q/1"}},
+	{"numbers of a set do not run together", unordered("s"), `{"s":[10,23]}`, `{"s":[1e12,3]}`, []string{"/s"}},
+	{"names in a set do not run together", unordered("s"), `{"s":[{"a1":1}]}`, `{"s":[{"a":11}]}`, []string{"/s"}},
 	{"set inside what is selected", Spec{Select: []string{"a"}, Unordered: []string{"a.t"}}, `{"a":{"t":[1,2]}}`, `{"a":{"t":[2,1]}}`, nil},
 
 	{"deep", Spec{}, nested(600, `{"a":1,"b":1.0}`), nested(600, ` { "a" : 1.0 , "\u0062":1}`), nil},
 	{"deep, another", Spec{}, nested(600, `1`), nested(600, `2`), []string{strings.Repeat("/0", maxDepth)}},
 	{"too deep for member order", Spec{}, nested(600, `{"a":1,"b":1}`), nested(600, `{"b":1,"a":1}`), []string{strings.Repeat("/0", maxDepth)}},
+	{"too deep for member order, in objects", Spec{}, nestedObjects(600, `{"a":1,"b":1}`), nestedObjects(600, `{"b":1,"a":1}`),
+		[]string{strings.Repeat("/a", maxDepth)}},
 	{"too deep for sets", Spec{}, nested(100_000, `1`), nested(100_000, `1.0`), nil},
 }
 
 func nested(levels int, inside string) string {
 	return strings.Repeat("[", levels) + inside + strings.Repeat("]", levels)
+}
+
+func nestedObjects(levels int, inside string) string {
+	return strings.Repeat(`{"a":`, levels) + inside + strings.Repeat("}", levels)
 }
 
 func TestComparisons(t *testing.T) {
