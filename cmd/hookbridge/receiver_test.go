@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -131,42 +129,10 @@ func TestReceiverRemembersABoundedNumberOfIDs(t *testing.T) {
 	}
 }
 
-// call runs hookbridge in this process and hands its streams back while it runs.
-func call(t *testing.T, environ map[string]string, args ...string) (stdout, stderr *bufio.Reader, stop func() int) {
+// listening returns the address listen has taken.
+func listening(t *testing.T, p *process) string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	outRead, outWrite := io.Pipe()
-	errRead, errWrite := io.Pipe()
-	code := make(chan int, 1)
-	go func() {
-		exit := run(ctx, args, strings.NewReader(""), outWrite, errWrite, func(name string) (string, bool) {
-			value, ok := environ[name]
-			return value, ok
-		})
-		_, _ = outWrite.Close(), errWrite.Close()
-		code <- exit
-	}()
-	stdout, stderr = bufio.NewReader(outRead), bufio.NewReader(errRead)
-	return stdout, stderr, func() int {
-		cancel()
-		go func() { _, _ = io.Copy(io.Discard, stdout) }()
-		_, _ = io.Copy(io.Discard, stderr)
-		return <-code
-	}
-}
-
-func readLine(t *testing.T, r *bufio.Reader) string {
-	t.Helper()
-	line, err := r.ReadString('\n')
-	if err != nil {
-		t.Fatalf("read a line: %v (so far %q)", err, line)
-	}
-	return strings.TrimSuffix(line, "\n")
-}
-
-func listening(t *testing.T, stderr *bufio.Reader) string {
-	t.Helper()
-	line := readLine(t, stderr)
+	line := p.read(t, p.stderr)
 	_, url, ok := strings.Cut(line, "listening on ")
 	url, _, ok2 := strings.Cut(url, ";")
 	if !ok || !ok2 {
@@ -176,11 +142,11 @@ func listening(t *testing.T, stderr *bufio.Reader) string {
 }
 
 func TestListenPrintsEachWebhookOnALine(t *testing.T) {
-	stdout, stderr, stop := call(t, map[string]string{"HOOKBRIDGE_SECRET": scriptSecret}, "listen", "--addr", "127.0.0.1:0")
-	url := listening(t, stderr)
+	p := call(t, map[string]string{"HOOKBRIDGE_SECRET": scriptSecret}, "listen", "--addr", "127.0.0.1:0")
+	url := listening(t, p)
 	answers := make(chan int, 2)
 	go func() { answers <- post(t, testKey(t), url+"/hooks", "evt_1", standardBody) }()
-	if line := readLine(t, stdout); !strings.HasSuffix(line, "✓ orders.updated  1001  orders#42  /status  evt_1") {
+	if line := p.read(t, p.stdout); !strings.HasSuffix(line, "✓ orders.updated  1001  orders#42  /status  evt_1") {
 		t.Errorf("printed %q", line)
 	}
 	other, err := signature.ParseSecret(signature.NewSecret())
@@ -188,24 +154,24 @@ func TestListenPrintsEachWebhookOnALine(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { answers <- post(t, other, url+"/hooks", "evt_2", standardBody) }()
-	if line := readLine(t, stdout); !strings.Contains(line, "✗ NOT VERIFIED") || !strings.HasSuffix(line, "answered 401") {
+	if line := p.read(t, p.stdout); !strings.Contains(line, "✗ NOT VERIFIED") || !strings.HasSuffix(line, "answered 401") {
 		t.Errorf("printed %q", line)
 	}
 	if a, b := <-answers, <-answers; a+b != 200+401 {
 		t.Errorf("answered %d and %d", a, b)
 	}
-	if code := stop(); code != 0 {
+	if code := p.stop(t); code != 0 {
 		t.Errorf("exit code %d, want 0: to be interrupted is its good end", code)
 	}
 }
 
 func TestListenPrintsJSON(t *testing.T) {
-	stdout, stderr, stop := call(t, nil, "listen", "--addr", "127.0.0.1:0", "--secret", scriptSecret, "--json", "--bodies")
-	url := listening(t, stderr)
+	p := call(t, nil, "listen", "--addr", "127.0.0.1:0", "--secret", scriptSecret, "--json", "--bodies")
+	url := listening(t, p)
 	answered := make(chan int, 1)
 	go func() { answered <- post(t, testKey(t), url, "evt_1", standardBody) }()
 	var got arrival
-	if err := json.Unmarshal([]byte(readLine(t, stdout)), &got); err != nil {
+	if err := json.Unmarshal([]byte(p.read(t, p.stdout)), &got); err != nil {
 		t.Fatal(err)
 	}
 	if got.ID != "evt_1" || !got.Verified || got.Key != "1001" || string(got.Body) != standardBody {
@@ -214,18 +180,18 @@ func TestListenPrintsJSON(t *testing.T) {
 	if code := <-answered; code != 200 {
 		t.Errorf("answered %d", code)
 	}
-	stop()
+	p.stop(t)
 }
 
 func TestListenSaysThatItsAddressIsTaken(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	addr := strings.TrimPrefix(server.URL, "http://")
-	_, stderr, stop := call(t, nil, "listen", "--addr", addr, "--secret", scriptSecret)
-	if line := readLine(t, stderr); line != "hookbridge: error: address "+addr+" is taken by another program" {
+	p := call(t, nil, "listen", "--addr", addr, "--secret", scriptSecret)
+	if line := p.read(t, p.stderr); line != "hookbridge: error: address "+addr+" is taken by another program" {
 		t.Errorf("said %q", line)
 	}
-	if code := stop(); code != exitFailed {
+	if code := p.stop(t); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 }

@@ -39,8 +39,11 @@ func (a *app) run(ctx context.Context, drain time.Duration) error {
 		return err
 	}
 	ctx, draining, release := stopping(ctx, drain, options.Logger)
+	if err := announce(ctx, d, options.Logger); err != nil {
+		return errors.Join(err, d.Close())
+	}
 	var reloader sync.WaitGroup
-	reloader.Go(func() { reloading(ctx, d, options.Logger) })
+	reloader.Go(func() { reloading(ctx, d) })
 	err = d.Run(ctx, draining)
 	release()
 	reloader.Wait()
@@ -48,6 +51,20 @@ func (a *app) run(ctx context.Context, drain time.Duration) error {
 		err = closed
 	}
 	return err
+}
+
+// announce logs what is about to run.
+func announce(ctx context.Context, d *daemon.Daemon, log *slog.Logger) error {
+	s, err := d.Status(ctx, daemon.StatusRequest{})
+	if err != nil {
+		return err
+	}
+	for _, warning := range s.Warnings {
+		log.Warn(warning)
+	}
+	log.Info("running", "version", s.Version, "config", s.Config, "store", s.Store, "jobs", len(s.Jobs), "destinations", len(s.Destinations),
+		"backlog", s.Backlog)
+	return nil
 }
 
 // stopping returns a context that the first signal ends, and one that ends drain later or with the second signal.
@@ -85,7 +102,7 @@ func stopping(parent context.Context, drain time.Duration, log *slog.Logger) (ct
 }
 
 // reloading reads the configuration again on every SIGHUP.
-func reloading(ctx context.Context, d *daemon.Daemon, log *slog.Logger) {
+func reloading(ctx context.Context, d *daemon.Daemon) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -94,9 +111,7 @@ func reloading(ctx context.Context, d *daemon.Daemon, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			if err := d.Reload(ctx); err != nil {
-				log.Error("the configuration was not reloaded, the old one is in force", "error", err)
-			}
+			_ = d.Reload(ctx) // a broken file is logged there, and keeps the old configuration
 		}
 	}
 }

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SECRET", scriptSecret)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race every process would end with a second's sleep
 			env.Values[inboxKey{}] = make(chan arrival, 1000)
 			return nil
 		},

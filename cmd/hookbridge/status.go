@@ -91,6 +91,9 @@ func (a *app) jobTable(s daemon.Status, now time.Time) {
 		if j.LastRun != nil && j.LastRun.Error != "" {
 			t.note(cell{printable(j.LastRun.Error), a.out.red})
 		}
+		if j.LastRun != nil && j.LastRun.Outcome != bridge.RunFailed && !j.Baselined && j.State != "running" {
+			t.note(plain("no baseline yet: that the source is empty is believed when a second poll agrees"))
+		}
 		switch j.State {
 		case "orphaned":
 			t.note(plain("no longer configured; end its state: hookbridge forget job." + j.Name))
@@ -166,7 +169,7 @@ func (a *app) destinationTable(s daemon.Status, now time.Time) {
 		case bridge.Orphaned:
 			t.note(plain("no longer configured; drop what it holds: hookbridge forget destination." + d.Name))
 		}
-		if d.Dead > 0 {
+		if d.Dead > 0 && d.State != bridge.Orphaned {
 			t.note(plain("send its dead letters again: hookbridge replay --dead --destination " + d.Name))
 		}
 	}
