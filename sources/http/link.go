@@ -79,7 +79,7 @@ func parameter(s string) (name, value, rest string) {
 			b.WriteByte(s[i])
 		}
 	}
-	return name, b.String(), ""
+	return name, "", "" // the quote is never closed
 }
 
 func hasWord(text, word string) bool {

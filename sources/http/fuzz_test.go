@@ -1,0 +1,87 @@
+package http
+
+import (
+	nethttp "net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNextLink(t *testing.T) {
+	for _, test := range []struct {
+		headers []string
+		want    string // empty: none
+	}{
+		{[]string{`<https://x/?p=2>; rel="next"`}, "https://x/?p=2"},
+		{[]string{`<a>; rel=prev, <b>; rel=next`}, "b"},
+		{[]string{`<a>; rel="first"`, `<b>;rel=next`}, "b"},
+		{[]string{`<a,b;c>; rel="prev"; title="x, <y>; rel=next", <z>; title="q\"r"; REL="last NEXT"`}, "z"},
+		{[]string{`<a>; rel="next"; rel="prev"`}, "a"},
+		{[]string{`<a>; rel="prev"; rel="next"`}, ""},
+		{[]string{`<a>; rel="next"; anchor="/other"`}, ""},
+		{[]string{`<a>; rel="nextpage"`}, ""},
+		{[]string{`<a> ; rel = next ; title*=UTF-8''x`}, "a"},
+		{[]string{`, ,<a>; rel=next`}, "a"},
+		{[]string{`<a; rel=next`}, ""},
+		{[]string{`a; rel=next`}, ""},
+		{[]string{``, `;`, `<a>`, `<a>;`, `<a>; rel`, `<a>; rel=`}, ""},
+		{[]string{`<a>; rel="next`}, ""},
+	} {
+		if got, ok := nextLink(test.headers); got != test.want || ok != (test.want != "") {
+			t.Errorf("nextLink(%q) = %q, %t; want %q", test.headers, got, ok, test.want)
+		}
+	}
+}
+
+// FuzzLink: whatever a server sends, a link that is found stands in the header between angle brackets, and resolving it
+// never leaves the origin.
+func FuzzLink(f *testing.F) {
+	for _, seed := range []string{`<https://x/?p=2>; rel="next"`, `<a>; rel=prev, <b>; rel=next`, `<//evil/>; rel=next`, `<a>; title="\"`, `<a>;;;rel=next`, `<\\evil>; rel=next`} {
+		f.Add(seed)
+	}
+	base := &url.URL{Scheme: "https", Host: "api.example.com", Path: "/orders"}
+	f.Fuzz(func(t *testing.T, header string) {
+		link, ok := nextLink([]string{header})
+		if !ok {
+			return
+		}
+		if !strings.Contains(header, "<") || !strings.Contains(header, link) {
+			t.Errorf("%q was found in %q", link, header)
+		}
+		if target, err := resolve(base, link); err == nil && (target.Scheme != "https" || origin(target) != origin(base)) {
+			t.Errorf("%q leads to %s", link, target)
+		}
+	})
+}
+
+// FuzzRetryAfter: the answer always lies between now and a day from now.
+func FuzzRetryAfter(f *testing.F) {
+	for _, seed := range []string{"", "0", "120", "-1", "99999999999999999999", "Sat, 01 Jan 2000 00:10:00 GMT", "Saturday, 01-Jan-00 00:10:00 GMT", "Sat Jan  1 00:10:00 2000", "١٢"} {
+		f.Add(seed)
+	}
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, value string) {
+		at, ok := retryAfter(nethttp.Header{"Retry-After": {value}}, now)
+		if ok && (at.Before(now) || at.After(now.Add(24*time.Hour))) || !ok && !at.IsZero() {
+			t.Errorf("Retry-After: %q is %v, %t", value, at, ok)
+		}
+	})
+}
+
+func TestOrigin(t *testing.T) {
+	for a, b := range map[string]string{"http://x": "http://X:80/y", "https://x": "https://x:443", "https://[::1]/": "https://[::1]:443/z"} {
+		left, _ := url.Parse(a)
+		right, _ := url.Parse(b)
+		if origin(left) != origin(right) {
+			t.Errorf("%s and %s are two origins", a, b)
+		}
+	}
+	for a, b := range map[string]string{"http://x": "https://x", "https://x": "https://x:8443", "https://x.y": "https://y"} {
+		left, _ := url.Parse(a)
+		right, _ := url.Parse(b)
+		if origin(left) == origin(right) {
+			t.Errorf("%s and %s are one origin", a, b)
+		}
+	}
+}
