@@ -109,6 +109,7 @@ func (j *job) pending() int {
 type turn struct {
 	job    *job
 	origin bridge.Origin
+	tick   time.Time     // it was due; zero when somebody asked for it
 	done   chan struct{} // closed when report stands
 	report bridge.RunReport
 }

@@ -98,6 +98,19 @@ func serveListing() {
 		w.Header().Set("Content-Length", strconv.Itoa(len(bodies[name])))
 		_, _ = w.Write(bodies[name])
 	})
+	sink := newSink()
+	mux.HandleFunc("POST /sink", sink.take)
+	mux.HandleFunc("POST /sink/{n}", sink.wait)
+	mux.HandleFunc("GET /tagged/{n}", func(w http.ResponseWriter, r *http.Request) {
+		tag := `"` + r.PathValue("n") + `"`
+		w.Header().Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `[{"id":1,"status":"open"},{"id":2,"status":"open"}]`)
+	})
 	listener, err := listenLoopback()
 	if err != nil {
 		fmt.Println(err)
@@ -108,15 +121,8 @@ func serveListing() {
 	_ = http.Serve(listener, mux)                                    //nolint:gosec // on loopback, for one client
 }
 
-// million is a bridge with a baseline of the plain listing.
-type million struct {
-	*Daemon
-	tb  testing.TB
-	url string
-	at  string
-}
-
-func newMillion(tb testing.TB, records int) *million {
+// startBenchServer starts the legacy system and returns its URL.
+func startBenchServer(tb testing.TB, records int) string {
 	tb.Helper()
 	server := exec.Command(os.Args[0])
 	server.Env = append(os.Environ(), benchServer+"="+strconv.Itoa(records))
@@ -137,8 +143,22 @@ func newMillion(tb testing.TB, records int) *million {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m := &million{tb: tb, url: strings.TrimSpace(url), at: filepath.Join(tb.TempDir(), "bridge.hcl")}
-	if err := os.WriteFile(m.at, []byte(config(m.url, "http://127.0.0.1:1/", "")), 0o600); err != nil {
+	return strings.TrimSpace(url)
+}
+
+// million is a bridge with a baseline of the plain listing.
+type million struct {
+	*Daemon
+	tb  testing.TB
+	url string
+	at  string
+}
+
+func newMillion(tb testing.TB, records int) *million {
+	tb.Helper()
+	url := startBenchServer(tb, records)
+	m := &million{tb: tb, url: url, at: filepath.Join(tb.TempDir(), "bridge.hcl")}
+	if err := os.WriteFile(m.at, []byte(config(m.url, m.url+"/sink", "")), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	m.open()

@@ -111,7 +111,7 @@ func (d *Daemon) tick(now time.Time) time.Duration {
 		if !j.cfg.RunOnce && wall.Sub(due) > max(j.cfg.Schedule.Interval(), clockStep) {
 			continue // missed = "skip": too late for this tick
 		}
-		d.onTick(j, now)
+		d.onTick(j, due, now)
 	}
 }
 
@@ -128,7 +128,7 @@ func (d *Daemon) following(j *job, tick, now time.Time) time.Time {
 }
 
 // onTick queues a scheduled run, or counts the tick as missed where a run still goes.
-func (d *Daemon) onTick(j *job, now time.Time) {
+func (d *Daemon) onTick(j *job, due, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.retired || j.state.Paused {
@@ -152,6 +152,7 @@ func (d *Daemon) onTick(j *job, now time.Time) {
 	}
 	j.waiting = ""
 	j.current = newTurn(j, bridge.Schedule)
+	j.current.tick = due
 	d.pool.add(j.current)
 }
 

@@ -1,0 +1,314 @@
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/hashicorp/go-retryablehttp"
+	"github.com/tidwall/gjson"
+	"github.com/zeebo/xxh3"
+
+	"github.com/hookbridge/bridge"
+)
+
+// sink counts what is posted to it and lets somebody wait for a number of posts.
+type sink struct {
+	mu    sync.Mutex
+	more  *sync.Cond
+	taken int
+}
+
+func newSink() *sink {
+	s := &sink{}
+	s.more = sync.NewCond(&s.mu)
+	return s
+}
+
+func (s *sink) take(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	s.mu.Lock()
+	s.taken++
+	s.mu.Unlock()
+	s.more.Broadcast()
+}
+
+// wait answers when n posts have been taken since the last wait.
+func (s *sink) wait(_ http.ResponseWriter, r *http.Request) {
+	n, _ := strconv.Atoi(r.PathValue("n"))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.taken < n {
+		s.more.Wait()
+	}
+	s.taken = 0
+}
+
+// bareClient is go-retryablehttp as a careful user sets it up.
+func bareClient(connections int) *retryablehttp.Client {
+	c := retryablehttp.NewClient()
+	c.Logger = nil
+	c.HTTPClient = &http.Client{Transport: &http.Transport{MaxIdleConns: connections, MaxIdleConnsPerHost: connections}}
+	return c
+}
+
+// BenchmarkFleet polls ten thousand jobs whose source answers 304. polls/s stands beside the same conditional requests
+// made by a bare client with as many connections; KB/job is all memory a job costs after its baseline, goroutines
+// included; lag is from a tick to the beginning of its run at a thousand ticks a second.
+func BenchmarkFleet(b *testing.B) {
+	const jobs = 10_000
+	url := startBenchServer(b, 1)
+	path := filepath.Join(b.TempDir(), "bridge.hcl")
+	if err := os.WriteFile(path, fmt.Appendf(nil, `
+destination "receiver" {
+  url     = "%s/sink"
+  secrets = [%q]
+  allow   = ["127.0.0.0/8"]
+}
+
+job "fleet" {
+  for_each = toset([for pair in setproduct(range(100), range(100)) : tostring(100 * pair[0] + pair[1])])
+  schedule = "@every 10s"
+  deliver  = [destination.receiver]
+  source "http" {
+    url = "%s/tagged/${each.key}"
+  }
+  key = "id"
+}
+`, url, testSecret, url), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	before := inUse()
+	d, err := Open(context.Background(), Options{Path: path})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	all := d.allJobs()
+	round := func() {
+		turns := make([]*turn, len(all))
+		for i, j := range all {
+			turns[i] = d.request(j, bridge.Manual)
+		}
+		for _, t := range turns {
+			if <-t.done; t.report.Error != "" {
+				b.Fatal(t.report.Error)
+			}
+		}
+	}
+	round() // baselines
+	round()
+	perJob := float64(inUse()-before) / jobs / 1024
+
+	b.Run("saturated", func(b *testing.B) {
+		bare := benchBarePolls(b, url, jobs)
+		b.ResetTimer()
+		began := time.Now()
+		for range b.N {
+			round()
+		}
+		rate := float64(b.N*jobs) / time.Since(began).Seconds()
+		b.ReportMetric(rate, "polls/s")
+		b.ReportMetric(rate/bare, "x-bare")
+		b.ReportMetric(perJob, "KB/job")
+	})
+	b.Run("lag", func(b *testing.B) {
+		for range b.N {
+			lags := fleetLags(d, all, 15*time.Second)
+			slices.Sort(lags)
+			b.ReportMetric(float64(len(lags))/15, "ticks/s")
+			b.ReportMetric(float64(lags[len(lags)/2].Microseconds())/1000, "p50-lag-ms")
+			b.ReportMetric(float64(lags[len(lags)*99/100].Microseconds())/1000, "p99-lag-ms")
+		}
+	})
+}
+
+// fleetLags runs the schedule for a while and returns how late each run began.
+func fleetLags(d *Daemon, all []*job, length time.Duration) []time.Duration {
+	var mu sync.Mutex
+	var lags []time.Duration
+	work := d.pool.run
+	d.pool.run = func(t *turn) {
+		if !t.tick.IsZero() {
+			mu.Lock()
+			lags = append(lags, time.Now().Round(0).Sub(t.tick))
+			mu.Unlock()
+		}
+		work(t)
+	}
+	now := time.Now().Round(0)
+	for i, j := range all { // spread as a fleet that has run for a while
+		d.plan(j, now.Add(time.Second+10*time.Second*time.Duration(i)/time.Duration(len(all))))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), length)
+	defer cancel()
+	d.schedule(ctx)
+	for _, j := range all {
+		d.plan(j, time.Time{})
+	}
+	d.pool.wg.Wait()
+	d.pool.run = work
+	return lags
+}
+
+// benchBarePolls is what a bare client reaches: polls a second.
+func benchBarePolls(b *testing.B, url string, jobs int) float64 {
+	client := bareClient(maxRuns)
+	defer client.HTTPClient.CloseIdleConnections()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	total := int64(3 * jobs)
+	began := time.Now()
+	for range maxRuns {
+		wg.Go(func() {
+			for n := next.Add(1); n <= total; n = next.Add(1) {
+				tag := strconv.FormatInt(n%int64(jobs), 10)
+				request, err := retryablehttp.NewRequest(http.MethodGet, url+"/tagged/"+tag, nil)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				request.Header.Set("If-None-Match", `"`+tag+`"`)
+				answer, err := client.Do(request)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+	return float64(total) / time.Since(began).Seconds()
+}
+
+// inUse is the memory that is held after a collection: heap and stacks.
+func inUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+// BenchmarkPollToPost takes a hundred thousand records of which one in a hundred changed, from the poll to the last
+// event accepted, beside a bare loop that fetches, splits, looks up and posts the same events in the same run.
+func BenchmarkPollToPost(b *testing.B) {
+	const records, changed = 100_000, 1_000
+	m := newMillion(b, records)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx, context.Background()) }()
+	defer func() { cancel(); <-ended }()
+	m.poll()
+	known := map[string]uint64{}
+	m.bare(known)
+	variants := []string{"changed", "plain"}
+	var bare, ours time.Duration
+	b.ResetTimer()
+	for i := range b.N {
+		m.now(variants[i%2])
+		began := time.Now()
+		if n := m.bare(known); n != changed {
+			b.Fatalf("the bare loop posted %d events, want %d", n, changed)
+		}
+		m.arrived(changed)
+		bare += time.Since(began)
+		began = time.Now()
+		if report := m.poll(); report.Updated != changed {
+			b.Fatalf("poll: %+v, want %d updated", report, changed)
+		}
+		m.arrived(changed)
+		ours += time.Since(began)
+	}
+	b.ReportMetric(ours.Seconds()/float64(b.N), "s/op")
+	b.ReportMetric(bare.Seconds()/float64(b.N), "bare-s/op")
+	b.ReportMetric(ours.Seconds()/bare.Seconds(), "x-bare")
+}
+
+func (m *million) arrived(n int) {
+	m.tb.Helper()
+	answer, err := http.Post(m.url+"/sink/"+strconv.Itoa(n), "", nil)
+	if err != nil {
+		m.tb.Fatal(err)
+	}
+	_ = answer.Body.Close()
+}
+
+// bare is a poll without a bridge: no validation beyond the split, no store, no order, no second try.
+func (m *million) bare(known map[string]uint64) int {
+	m.tb.Helper()
+	answer, err := http.Get(m.url + "/records")
+	if err != nil {
+		m.tb.Fatal(err)
+	}
+	defer answer.Body.Close()
+	decoder := jsontext.NewDecoder(bufio.NewReaderSize(answer.Body, 256<<10))
+	if _, err := decoder.ReadToken(); err != nil {
+		m.tb.Fatal(err)
+	}
+	first := len(known) == 0
+	var events [][]byte
+	for decoder.PeekKind() != ']' {
+		body, err := decoder.ReadValue()
+		if err != nil {
+			m.tb.Fatal(err)
+		}
+		key, hash := gjson.GetBytes(body, "id").Raw, xxh3.Hash(body)
+		if known[key] != hash {
+			known[key] = hash
+			if !first {
+				events = append(events, bytes.Clone(body))
+			}
+		}
+	}
+	m.post(events)
+	return len(events)
+}
+
+// post sends events over 16 connections, signed.
+func (m *million) post(events [][]byte) {
+	client := bareClient(16)
+	defer client.HTTPClient.CloseIdleConnections()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for n := next.Add(1) - 1; n < int64(len(events)); n = next.Add(1) - 1 {
+				mac := hmac.New(sha256.New, []byte(testSecret))
+				_, _ = mac.Write(events[n])
+				request, err := retryablehttp.NewRequest(http.MethodPost, m.url+"/sink", events[n])
+				if err != nil {
+					m.tb.Error(err)
+					return
+				}
+				request.Header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+				answer, err := client.Do(request)
+				if err != nil {
+					m.tb.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
