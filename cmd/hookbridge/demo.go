@@ -24,6 +24,9 @@ import (
 // settleTime is how long the demo waits at its end for what is still on its way. A deletion needs two polls.
 const settleTime = 20 * time.Second
 
+// drainTime is how long deliveries may finish at its very end.
+const drainTime = 2 * time.Second
+
 type demoOptions struct {
 	legacy, receiver string
 	length           time.Duration // 0: until interrupted
@@ -112,21 +115,25 @@ type show struct {
 }
 
 func (s *show) run(ctx context.Context, o demoOptions, config *configs.Config, options daemon.Options) error {
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	// The API and the receiver outlive the bridge, so that what it is delivering at its end still arrives.
+	serving, dismantle := context.WithCancel(context.WithoutCancel(ctx))
+	defer dismantle()
+	group, serving := errgroup.WithContext(serving)
+	group.Go(func() error { return serve(serving, s.api, s.legacy) })
+	group.Go(func() error { return serve(serving, s.hooks, &s.receiver) })
+	running, stop := context.WithCancel(serving)
 	defer stop()
-	group, running := errgroup.WithContext(running)
-	group.Go(func() error { return serve(running, s.api, s.legacy) })
-	group.Go(func() error { return serve(running, s.hooks, &s.receiver) })
 	d, err := daemon.Open(running, options)
 	if err != nil {
-		stop()
+		dismantle()
 		_ = group.Wait()
 		return err
 	}
 	group.Go(func() error {
-		drain, cut := context.WithTimeoutCause(context.WithoutCancel(running), time.Hour, errors.New("the demo is over"))
+		defer dismantle()
+		drain, cut := context.WithCancel(context.WithoutCancel(running))
 		defer cut()
-		context.AfterFunc(running, func() { time.AfterFunc(2*time.Second, cut) })
+		context.AfterFunc(running, func() { time.AfterFunc(drainTime, cut) })
 		return d.Run(running, drain)
 	})
 	s.introduce(config)
@@ -253,12 +260,12 @@ func (s *show) arrived(x arrival) {
 		return
 	}
 	s.verified++
-	delay := ""
+	delay := "verified"
 	if since, ok := s.open[x.Job+" "+x.Key]; ok {
 		delete(s.open, x.Job+" "+x.Key)
-		delay = "  " + span(x.At.Sub(since)) + " after the change"
+		delay += ", " + span(x.At.Sub(since)) + " after the change"
 	}
-	s.say("receiver", s.out.green, s.out.green("✓ ")+s.arrivalWords(x)+delay)
+	s.say("receiver", s.out.green, s.out.green("✓ ")+s.arrivalWords(x)+"  "+s.out.faint(delay))
 	select {
 	case s.changed <- struct{}{}:
 	default:

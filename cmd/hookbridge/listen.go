@@ -115,7 +115,7 @@ func (a *app) tellArrival(x arrival, bodies bool) {
 	if x.Answer != http.StatusOK {
 		mark = a.out.yellow("✗")
 	}
-	line := fmt.Sprintf("%s  %s %s", at, mark, a.arrivalWords(x))
+	line := fmt.Sprintf("%s  %s %s  %s", at, mark, a.arrivalWords(x), a.out.faint(printable(x.ID)))
 	if x.Problem != "" {
 		line += "  " + a.out.yellow(fmt.Sprintf("answered %d: %s", x.Answer, x.Problem))
 	}
@@ -146,7 +146,7 @@ func (a *app) arrivalWords(x arrival) string {
 	if x.Again {
 		words = append(words, a.out.cyan("again"))
 	}
-	return strings.Join(append(words, a.out.faint(printable(x.ID))), "  ")
+	return strings.Join(words, "  ")
 }
 
 // opOf guesses the operation from the last word of a type, for its colour only.
