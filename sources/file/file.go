@@ -35,7 +35,7 @@ func Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl
 	if s.pattern != "" {
 		if !doublestar.ValidatePathPattern(s.pattern) {
 			r.Errorf(r.Range("path"), "Invalid pattern", "path is a file name or a pattern with *, ?, [a-z], {a,b} and **; this one is malformed.")
-		} else if byName(s.pattern) == "" && len(r.Blocks("decode")) == 0 {
+		} else if byName(s.pattern) == "" && !strings.HasSuffix(s.pattern, "}") && len(r.Blocks("decode")) == 0 {
 			r.Errorf(r.Range("path"), "Unknown kind of file", `The name does not say what is in the file: .json, .ndjson and .jsonl do. Add decode "json" {} or decode "ndjson" {}.`)
 		}
 	}
@@ -47,7 +47,7 @@ func Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl
 	return s, diags
 }
 
-// byName tells the format from the ending of a name, or of every alternative a pattern ends with.
+// byName tells the format from the ending of a name; it is empty where that says nothing.
 func byName(name string) decode.Kind {
 	switch {
 	case strings.HasSuffix(name, ".json"):

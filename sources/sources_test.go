@@ -1,0 +1,73 @@
+package sources_test
+
+import (
+	"fmt"
+	nethttp "net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources"
+)
+
+func body(t *testing.T, text string) hcl.Body {
+	t.Helper()
+	file, diags := hclsyntax.ParseConfig([]byte(text), "bridge.hcl", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return file.Body
+}
+
+func TestEveryKindReadsTheSameRecords(t *testing.T) {
+	server := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if !strings.HasPrefix(r.UserAgent(), "hookbridge/test") {
+			t.Errorf("user agent %q", r.UserAgent())
+		}
+		fmt.Fprint(w, `[{"id":1}]`)
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(`[{"id":1}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string]string{"http": fmt.Sprintf("url = %q", server.URL), "file": `path = "a.json"`}
+	table := sources.New(sources.Runtime{UserAgent: "hookbridge/test"})
+	for _, kind := range table.Kinds() {
+		source, diags := table.Decode(kind, body(t, blocks[kind]), nil, dir)
+		if diags.HasErrors() {
+			t.Fatalf("%s: %v", kind, diags)
+		}
+		var traced, records []string
+		ctx := sources.WithTrace(t.Context(), func(line string) { traced = append(traced, line) })
+		outcome, err := source.Fetch(ctx, bridge.FetchOptions{}, func(r bridge.Record) error {
+			records = append(records, string(r.Body))
+			return nil
+		})
+		if err != nil || !outcome.Complete || fmt.Sprint(records) != `[{"id":1}]` || len(traced) != 1 {
+			t.Errorf("%s: %v %+v %v %v", kind, records, outcome, err, traced)
+		}
+		if !strings.HasPrefix(source.Identity(), kind+" ") {
+			t.Errorf("%s: identity %s", kind, source.Identity())
+		}
+	}
+}
+
+func TestUnknownKinds(t *testing.T) {
+	table := sources.New(sources.Runtime{})
+	for kind, want := range map[string]string{
+		"htpp": `There is no source "htpp". Did you mean "http"? There is: file, http.`,
+		"sql":  `The source "sql" belongs to the language, but this version of hookbridge does not have it yet. There is: file, http.`,
+		"":     `There is no source "".`,
+	} {
+		source, diags := table.Decode(kind, body(t, ""), nil, "")
+		if source != nil || len(diags) != 1 || !strings.HasPrefix(diags[0].Detail, want) {
+			t.Errorf("%q: %v %v, want %s", kind, source, diags, want)
+		}
+	}
+}
