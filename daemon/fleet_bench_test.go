@@ -100,6 +100,10 @@ job "fleet" {
 		b.Fatal(err)
 	}
 	defer d.Close()
+	background, cancel := context.WithCancel(context.Background())
+	flushed := make(chan error, 1)
+	go func() { flushed <- d.store.Run(background) }() // run rows in batches, as in a daemon
+	defer func() { cancel(); <-flushed }()
 	all := d.allJobs()
 	round := func() {
 		turns := make([]*turn, len(all))
