@@ -10,7 +10,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 
 	"github.com/hookbridge/bridge"
 )
@@ -30,7 +32,7 @@ const (
 
 // Key is a parsed secret. It does not print.
 type Key struct {
-	hmac    []byte             // shared secret
+	hmac    *macs              // shared secret
 	private ed25519.PrivateKey // signing half
 	check   ed25519.PublicKey  // verifying half
 }
@@ -74,7 +76,7 @@ func parse(secret bridge.Secret, least int) (Key, error) {
 		if len(raw) < least || len(raw) > MaxSecret {
 			return Key{}, fmt.Errorf("a whsec_ secret has %d to %d bytes, this one has %d; make one with: hookbridge secret new", MinSecret, MaxSecret, len(raw))
 		}
-		return Key{hmac: raw}, nil
+		return Key{hmac: newMACs(raw)}, nil
 	case strings.HasPrefix(text, PrivatePrefix):
 		raw, err := decode(text[len(PrivatePrefix):])
 		if err != nil {
@@ -136,34 +138,44 @@ func (k Key) version() string {
 }
 
 // sign appends "version,signature".
-func (k Key) sign(out, message []byte) []byte {
+func (k Key) sign(out []byte, m message) []byte {
 	if k.private != nil {
 		out = append(out, "v1a,"...)
-		return base64.StdEncoding.AppendEncode(out, ed25519.Sign(k.private, message))
+		return base64.StdEncoding.AppendEncode(out, ed25519.Sign(k.private, append(m.head(), m.body...)))
 	}
 	var sum [sha256.Size]byte
 	out = append(out, "v1,"...)
-	return base64.StdEncoding.AppendEncode(out, k.sum(sum[:0], message))
-}
-
-func (k Key) sum(out, message []byte) []byte {
-	mac := hmac.New(sha256.New, k.hmac)
-	mac.Write(message)
-	return mac.Sum(out)
+	return base64.StdEncoding.AppendEncode(out, k.hmac.sum(sum[:0], m))
 }
 
 // verify compares decoded bytes: a truncated, padded or empty signature has another length and is refused.
-func (k Key) verify(message []byte, value string) bool {
+func (k Key) verify(m message, value string) bool {
 	given, err := base64.StdEncoding.Strict().DecodeString(value)
 	if err != nil {
 		return false
 	}
 	if k.check != nil {
-		return len(given) == ed25519.SignatureSize && ed25519.Verify(k.check, message, given)
+		return len(given) == ed25519.SignatureSize && ed25519.Verify(k.check, append(m.head(), m.body...), given)
 	}
 	if k.hmac == nil {
 		return false // the zero Key matches nothing
 	}
 	var sum [sha256.Size]byte
-	return subtle.ConstantTimeCompare(k.sum(sum[:0], message), given) == 1
+	return subtle.ConstantTimeCompare(k.hmac.sum(sum[:0], m), given) == 1
+}
+
+// macs are HMACs of one secret, kept for the next message: a new one hashes the secret twice before it begins.
+type macs struct{ pool sync.Pool }
+
+func newMACs(secret []byte) *macs {
+	return &macs{sync.Pool{New: func() any { return hmac.New(sha256.New, secret) }}}
+}
+
+func (s *macs) sum(out []byte, m message) []byte {
+	mac := s.pool.Get().(hash.Hash)
+	defer s.pool.Put(mac)
+	mac.Reset()
+	mac.Write(m.head())
+	mac.Write(m.body)
+	return mac.Sum(out)
 }

@@ -53,8 +53,8 @@ var (
 // Sign returns the value of the signature header: one signature per key that can sign, in the order of keys, so that
 // a receiver which knows any of them accepts the message. Keys that can only verify are passed over.
 func (d Dialect) Sign(keys []Key, id string, at time.Time, body []byte) string {
-	signed := message(id, strconv.FormatInt(at.Unix(), 10), body)
-	var out []byte
+	signed := message{id, strconv.FormatInt(at.Unix(), 10), body}
+	out := make([]byte, 0, 64*len(keys))
 	for _, key := range keys {
 		if !key.CanSign() {
 			continue
@@ -88,7 +88,7 @@ func (d Dialect) Verify(keys []Key, header http.Header, body []byte, now time.Ti
 	if off := now.Unix() - seconds; off > tolerance || off < -tolerance {
 		return fmt.Errorf("verify %s: %w: off by %d s, at most %d s are allowed", d.Name, ErrExpired, off, tolerance)
 	}
-	signed := message(id, timestamp, body)
+	signed := message{id, timestamp, body}
 	for _, line := range signatures {
 		for one := range strings.FieldsSeq(line) {
 			version, value, ok := strings.Cut(one, ",")
@@ -115,11 +115,17 @@ func Sign(keys []Key, id string, at time.Time, body []byte) string {
 	return Standard.Sign(keys, id, at, body)
 }
 
-func message(id, timestamp string, body []byte) []byte {
-	out := make([]byte, 0, len(id)+len(timestamp)+len(body)+2)
-	out = append(out, id...)
+// message is what is signed, in parts.
+type message struct {
+	id, timestamp string
+	body          []byte
+}
+
+// head is what stands before the body.
+func (m message) head() []byte {
+	out := make([]byte, 0, 64)
+	out = append(out, m.id...)
 	out = append(out, '.')
-	out = append(out, timestamp...)
-	out = append(out, '.')
-	return append(out, body...)
+	out = append(out, m.timestamp...)
+	return append(out, '.')
 }

@@ -260,7 +260,7 @@ func TestKeysDoNotPrint(t *testing.T) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%v %+v %#v %s %x %q", k, k, k, k, k, []Key{k})
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("key", "key", k)
-	for _, leak := range []string{"MfKQ", "31f290", fmt.Sprint(k.hmac[0])} {
+	for _, leak := range []string{"MfKQ", "31f290", "49 242 144"} {
 		if strings.Contains(strings.ToLower(out.String()), strings.ToLower(leak)) {
 			t.Errorf("printed %q: %s", leak, out.String())
 		}
@@ -288,7 +288,7 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		// Whatever is accepted must contain the one signature that is right.
-		want := string(k.sign(nil, message(id, timestamp, body)))
+		want := string(k.sign(nil, message{id, timestamp, body}))
 		if !strings.Contains(signature, want) {
 			t.Errorf("accepted %q for id %q at %q", signature, id, timestamp)
 		}
