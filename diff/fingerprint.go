@@ -53,7 +53,8 @@ func (r *Rules) Fingerprint(body []byte, key string) uint64 {
 	if cap(h.scratch) <= maxScratch {
 		hashers.Put(h)
 	}
-	sum = stir(mix(sum, xxh3.HashString(key)^tagKey))
+	// Seeded, so that two keys with one HashKey do not have one fingerprint as well.
+	sum = stir(mix(sum, xxh3.HashStringSeed(key, tagKey)))
 	if sum == 0 {
 		return 1
 	}
