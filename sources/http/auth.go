@@ -3,6 +3,7 @@ package http
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	nethttp "net/http"
@@ -20,6 +21,8 @@ type login interface {
 	kind() string
 	apply(ctx context.Context, req *nethttp.Request) error
 	renew(req *nethttp.Request) bool
+	// credential is what must not show in any text, as it goes over the wire.
+	credential() string
 }
 
 type basic struct {
@@ -33,6 +36,9 @@ func (b basic) apply(_ context.Context, req *nethttp.Request) error {
 	return nil
 }
 func (basic) renew(*nethttp.Request) bool { return false }
+func (b basic) credential() string {
+	return base64.StdEncoding.EncodeToString([]byte(b.username + ":" + b.password.Reveal()))
+}
 
 type bearer struct{ token bridge.Secret }
 
@@ -42,6 +48,7 @@ func (b bearer) apply(_ context.Context, req *nethttp.Request) error {
 	return nil
 }
 func (bearer) renew(*nethttp.Request) bool { return false }
+func (b bearer) credential() string        { return b.token.Reveal() }
 
 type inHeader struct {
 	name  string
@@ -54,6 +61,7 @@ func (h inHeader) apply(_ context.Context, req *nethttp.Request) error {
 	return nil
 }
 func (inHeader) renew(*nethttp.Request) bool { return false }
+func (h inHeader) credential() string        { return h.value.Reveal() }
 
 type inQuery struct {
 	name  string
@@ -66,6 +74,7 @@ func (q inQuery) apply(_ context.Context, req *nethttp.Request) error {
 	return nil
 }
 func (inQuery) renew(*nethttp.Request) bool { return false }
+func (q inQuery) credential() string        { return q.value.Reveal() }
 
 // token is an OAuth2 access token by client credentials (RFC 6749, section 4.4), shared by all sources that log in
 // alike and fetched when it is first needed.
@@ -73,6 +82,7 @@ type token struct {
 	config clientcredentials.Config
 	client *nethttp.Client
 	host   *host
+	turn   chan struct{} // held by whoever fetches a token
 
 	mu      sync.Mutex
 	current *oauth2.Token
@@ -86,7 +96,7 @@ func (s *Shared) oauth(config clientcredentials.Config, client *nethttp.Client, 
 	if t := s.tokens[key]; t != nil {
 		return t
 	}
-	t := &token{config: config, client: client, host: h}
+	t := &token{config: config, client: client, host: h, turn: make(chan struct{}, 1)}
 	s.tokens[key] = t
 	return t
 }
@@ -94,20 +104,48 @@ func (s *Shared) oauth(config clientcredentials.Config, client *nethttp.Client, 
 func (*token) kind() string { return "oauth2" }
 
 func (t *token) apply(ctx context.Context, req *nethttp.Request) error {
+	current, err := t.get(ctx)
+	if err != nil {
+		return err
+	}
+	current.SetAuthHeader(req)
+	return nil
+}
+
+// get returns a token that is valid; one source fetches it while the others wait, each no longer than its own time.
+func (t *token) get(ctx context.Context) (*oauth2.Token, error) {
+	if current := t.valid(); current != nil {
+		return current, nil
+	}
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if current := t.valid(); current != nil {
+		return current, nil
+	}
+	if until, busy := t.host.busy(time.Now()); busy {
+		return nil, &bridge.BusyError{RetryAt: until, Err: errors.New("the token endpoint asked to be left alone until " + until.UTC().Format(time.RFC3339))}
+	}
+	fresh, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
+	if err != nil {
+		return nil, t.failed(ctx, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current = fresh
+	return fresh, nil
+}
+
+func (t *token) valid() *oauth2.Token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.current.Valid() {
-		if until, busy := t.host.busy(time.Now()); busy {
-			return &bridge.BusyError{RetryAt: until, Err: errors.New("the token endpoint asked to be left alone until " + until.UTC().Format(time.RFC3339))}
-		}
-		fresh, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
-		if err != nil {
-			return t.failed(ctx, err)
-		}
-		t.current = fresh
+		return nil
 	}
-	t.current.SetAuthHeader(req)
-	return nil
+	return t.current
 }
 
 // renew drops the token the request was refused with, unless somebody else has already replaced it.
@@ -118,6 +156,15 @@ func (t *token) renew(req *nethttp.Request) bool {
 		t.current = nil
 	}
 	return true
+}
+
+func (t *token) credential() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current == nil {
+		return ""
+	}
+	return t.current.AccessToken
 }
 
 // failed tells why no token came. What the endpoint answered is not repeated beyond the code of RFC 6749, section 5.2:

@@ -166,7 +166,7 @@ func TestRequestAsConfigured(t *testing.T) {
 	})))
 	first := fetch(t, s, nil)
 	first.want(t, "1.1 1")
-	if got.Method != "POST" || got.URL.RequestURI() != "/search?a=1&b=2&c=true" || body != `{"from":9007199254740993,"tags":["x"]}` {
+	if got.Method != "POST" || got.URL.RequestURI() != "/search?b=2&a=1&c=true" || body != `{"from":9007199254740993,"tags":["x"]}` {
 		t.Errorf("%s %s %s", got.Method, got.URL, body)
 	}
 	for name, want := range map[string]string{"X-Team": "erp", "Accept": "text/json", "Content-Type": "application/json", "User-Agent": "hookbridge"} {

@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	nethttp "net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -57,8 +59,9 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	src.method = r.Word("method", "GET", "GET", "POST")
 	src.url = address(r, "url")
 	if src.url != nil {
-		for name, value := range r.StringMap("query") {
-			src.url = with(src.url, name, value)
+		query := r.StringMap("query")
+		for _, name := range slices.Sorted(maps.Keys(query)) {
+			src.url = with(src.url, name, query[name])
 		}
 	}
 	src.header = header(r, s.userAgent)
@@ -82,8 +85,10 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if p, ok := userinfo(src.url); ok && src.login == nil {
-		src.login = p
+	if p, ok := userinfo(src.url); ok {
+		if src.secrets = append(src.secrets, p.password.Reveal()); src.login == nil {
+			src.login = p
+		}
 	}
 	src.url.User = nil
 	src.client = s.client(key, config)
@@ -110,6 +115,7 @@ func (s *Source) identify() string {
 	}
 	shown := *s.url
 	shown.RawQuery = ""
+	// Before the first login, so that a token cannot be part of it.
 	sum := sha256.Sum256([]byte(s.scrub(s.url.String()) + "\x00" + s.scrub(string(s.body))))
 	return s.scrub(strings.Join([]string{"http", s.method, shown.String(), items}, " ")) + " " + hex.EncodeToString(sum[:8])
 }

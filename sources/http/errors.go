@@ -6,6 +6,7 @@ import (
 	"mime"
 	nethttp "net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/hookbridge/bridge/sources/decode"
@@ -29,16 +30,24 @@ func (s *Source) fail(number int, err error) error {
 	return &fetchError{text: s.scrub("source.http: " + text), cause: err}
 }
 
-// scrub hides every secret of the source, as it is and as it would stand in a URL.
+// scrub hides every secret of the source, as it is and as it would stand in a URL or in JSON.
 func (s *Source) scrub(text string) string {
 	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "(secret)")
-		if escaped := url.QueryEscape(secret); escaped != secret {
-			text = strings.ReplaceAll(text, escaped, "(secret)")
-		}
-		if escaped := url.PathEscape(secret); escaped != secret {
-			text = strings.ReplaceAll(text, escaped, "(secret)")
-		}
+		text = hide(text, secret)
+	}
+	if s.login != nil {
+		text = hide(text, s.login.credential())
+	}
+	return text
+}
+
+func hide(text, secret string) string {
+	if len(secret) < 4 {
+		return text // would hide half of any text and protect nothing
+	}
+	quoted := strconv.Quote(secret)
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), quoted[1 : len(quoted)-1]} {
+		text = strings.ReplaceAll(text, form, "(secret)")
 	}
 	return text
 }
@@ -52,7 +61,7 @@ func plain(err error) error {
 }
 
 // unreadable says what kind of answer it was that could not be read as records, and what that looks like.
-func unreadable(resp *nethttp.Response, size int64, start []byte, err error) error {
+func (s *Source) unreadable(resp *nethttp.Response, size int64, start []byte, err error) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	shown := kind
 	if shown == "" || len(shown) > 60 {
@@ -65,7 +74,7 @@ func unreadable(resp *nethttp.Response, size int64, start []byte, err error) err
 	case page:
 		return fmt.Errorf("%w %s; the answer is a web page, perhaps a login: check auth and url", err, facts)
 	case errors.As(err, &syntax) && len(start) > 0:
-		return fmt.Errorf("%w %s, begins with %s", err, facts, excerpt(start))
+		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(start))
 	}
 	return fmt.Errorf("%w %s", err, facts)
 }
@@ -75,8 +84,12 @@ func looksLikeHTML(start []byte) bool {
 	return strings.HasPrefix(text, "<!doctype html") || strings.HasPrefix(text, "<html")
 }
 
-// excerpt shows the beginning of a body with everything unprintable escaped.
-func excerpt(start []byte) string { return fmt.Sprintf("%+q", start[:min(len(start), 60)]) }
+// excerpt shows the beginning of a body with everything unprintable escaped. It is scrubbed before it is cut and quoted,
+// because a part of a secret, or a quoted one, would not be recognised any more.
+func (s *Source) excerpt(start []byte) string {
+	text := s.scrub(string(start[:min(len(start), 8<<10)]))
+	return strconv.QuoteToASCII(text[:min(len(text), 60)])
+}
 
 func clip(text string) string {
 	if len(text) > 60 {

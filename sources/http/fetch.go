@@ -69,6 +69,9 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 		}
 		sum += int64(a.Items)
 		a.sum = sum
+		if a.Hash == noBody {
+			a.Total, a.Pages = total, declared // it declares nothing
+		}
 		if number > 1 && (a.Total != total || a.Pages != declared) {
 			outcome.Stable = false
 		}
@@ -202,12 +205,15 @@ func (f *fetch) note(resp *nethttp.Response, outcome *bridge.Outcome) {
 	}
 }
 
+// noBody stands in a checkpoint for the hash of an answer without a body.
+const noBody = "204"
+
 // noContent: some sources answer so beyond their last page. At the start it says nothing.
 func (f *fetch) noContent(a *answer, before *known) error {
 	if a.number == 1 || f.paging.kind != byPage && f.paging.kind != byOffset {
 		return errors.New("answered 204 No Content where records were expected")
 	}
-	a.Hash = "204"
+	a.Hash = noBody
 	if before != nil && before.Hash == a.Hash {
 		a.skipped = true
 		return nil
@@ -276,7 +282,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 		if body.err != nil {
 			return f.cutShort(ctx, body, body.err)
 		}
-		return unreadable(resp, body.read, start, err)
+		return f.unreadable(resp, body.read, start, err)
 	}
 	return nil
 }

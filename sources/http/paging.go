@@ -90,11 +90,17 @@ func (p *paging) at(base *url.URL, n int) *url.URL {
 	return u
 }
 
+// with sets one parameter of the query and leaves all others as they are written.
 func with(base *url.URL, name, value string) *url.URL {
 	u := *base
-	query := u.Query()
-	query.Set(name, value)
-	u.RawQuery = query.Encode()
+	var kept []string
+	for part := range strings.SplitSeq(base.RawQuery, "&") {
+		key, _, _ := strings.Cut(part, "=")
+		if plain, err := url.QueryUnescape(key); part != "" && (err != nil || plain != name) {
+			kept = append(kept, part)
+		}
+	}
+	u.RawQuery = strings.Join(append(kept, url.QueryEscape(name)+"="+url.QueryEscape(value)), "&")
 	return &u
 }
 
@@ -138,6 +144,9 @@ func (p *paging) read(a *answer, envelope decode.Envelope, lastRecord []byte) er
 	if f, ok := field(p.next); ok {
 		if a.cursor, err = scalar(f.Kind, f.Raw); err != nil {
 			return fmt.Errorf("next path %q %w", p.next, err)
+		}
+		if f.Kind == '0' && a.cursor == "0" { // how some say that there is none
+			a.cursor = ""
 		}
 	}
 	if p.last != "" && a.Items > 0 {

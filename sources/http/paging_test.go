@@ -72,7 +72,7 @@ func TestFetchPages(t *testing.T) {
 		{"the server caps the size and offset goes by what came", `pagination "offset" {
 			size_param = "limit"
 			size = 100
-		}`, 5, nil, "/?limit=100&offset=0 /?limit=100&offset=2 /?limit=100&offset=4 /?limit=100&offset=5"},
+		}`, 5, nil, "/?offset=0&limit=100 /?offset=2&limit=100 /?offset=4&limit=100 /?offset=5&limit=100"},
 		{"cursor in the body", `pagination "cursor" {
 			param = "after"
 			next = "meta.next"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	nethttp "net/http"
 	"net/url"
 	"strings"
@@ -31,6 +32,9 @@ func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, f
 			}
 		}
 		refusal := s.refusal(resp)
+		if n := resp.ContentLength; n > 0 && n <= 16<<10 {
+			_, _ = io.CopyN(io.Discard, resp.Body, n) // so that the connection can be used again
+		}
 		_ = resp.Body.Close()
 		if resp.StatusCode == nethttp.StatusUnauthorized && !again && s.login != nil && s.login.renew(req) {
 			continue
