@@ -25,18 +25,21 @@ type Judgement struct {
 }
 
 // Judge counts one more complete scan against every lacking row and decides what is proved. Rows whose deletion was
-// rejected or is already held are passed over.
+// rejected are passed over, and so are held ones, but that the guard counts them. What the scan has shown again no
+// longer counts for anything.
 func (p Policy) Judge(index *Index, lacking []int64, stable bool) Judgement {
 	var j Judgement
 	var proved []bridge.Absence
-	fresh := 0
+	going, held := 0, 0
 	for _, id := range lacking {
 		a := index.Absence(id)
-		if a.Scans < 0 || a.Hold != 0 {
+		if a.Scans < 0 {
 			continue
 		}
-		if a.Scans == 0 {
-			fresh++
+		going++
+		if a.Hold != 0 {
+			held++
+			continue
 		}
 		a.Scans++
 		if stable {
@@ -51,8 +54,7 @@ func (p Policy) Judge(index *Index, lacking []int64, stable bool) Judgement {
 	if len(proved) == 0 {
 		return j
 	}
-	total, held := index.Len(), index.Held()
-	going := index.Pending() + fresh + held
+	total := index.Len()
 	switch {
 	case len(proved)+held >= total:
 		j.Guard = fmt.Sprintf("all %d records of the snapshot would be deleted", total)
@@ -69,11 +71,11 @@ func (p Policy) Judge(index *Index, lacking []int64, stable bool) Judgement {
 	return j
 }
 
-// Lacking lists the absent rows that wait for proof: what the same bytes as last time confirm once more.
+// Lacking lists the absent rows that wait for proof or for a person: what the same bytes as last time lack once more.
 func (x *Index) Lacking() []int64 {
 	var ids []int64
 	x.Absences(func(a bridge.Absence) bool {
-		if a.Scans > 0 && a.Hold == 0 {
+		if a.Scans > 0 {
 			ids = append(ids, a.ID)
 		}
 		return true

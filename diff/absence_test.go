@@ -104,3 +104,17 @@ func TestRejectedDeletionIsNotCounted(t *testing.T) {
 		t.Errorf("a rejected deletion counts as pending (%d) or held (%d)", index.Pending(), index.Held())
 	}
 }
+
+func TestGuardCountsOnlyWhatIsStillAbsent(t *testing.T) {
+	index := indexOf(100)
+	for _, id := range ids(1, 60) {
+		index.SetAbsence(bridge.Absence{ID: id, Scans: 1, Stable: 1})
+	}
+	for _, id := range ids(61, 90) {
+		index.SetAbsence(bridge.Absence{ID: id, Scans: 2, Stable: 2, Hold: 1})
+	}
+	j := diff.Policy{Confirm: 2, Max: .2, MaxRows: 10}.Judge(index, []int64{5, 90}, true) // the others were shown again
+	if d := cmp.Diff([]int64{5}, j.Deletes); d != "" || j.Guard != "" {
+		t.Errorf("guard %q, deletes (-want +got):\n%s", j.Guard, d)
+	}
+}
