@@ -22,7 +22,7 @@ const (
 	everyByte  = 0x0101010101010101
 	everyHigh  = 0x8080808080808080
 	quotes     = '"' * everyByte
-	backslashs = '\\' * everyByte
+	backslashes = '\\' * everyByte
 )
 
 // closing finds the quote that ends the string whose first quote is at i, and whether anything in it is escaped.
@@ -31,7 +31,7 @@ func closing(b []byte, i int) (end int, escaped bool) {
 		// Eight bytes at a time: the lowest bit set marks the first quote or backslash.
 		for i+8 <= len(b) {
 			word := binary.LittleEndian.Uint64(b[i:])
-			q, s := word^quotes, word^backslashs
+			q, s := word^quotes, word^backslashes
 			found := ((q-everyByte)&^q | (s-everyByte)&^s) & everyHigh
 			if found != 0 {
 				i += bits.TrailingZeros64(found) / 8
