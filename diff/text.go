@@ -19,9 +19,9 @@ func space(b []byte, i int) int {
 }
 
 const (
-	everyByte  = 0x0101010101010101
-	everyHigh  = 0x8080808080808080
-	quotes     = '"' * everyByte
+	everyByte   = 0x0101010101010101
+	everyHigh   = 0x8080808080808080
+	quotes      = '"' * everyByte
 	backslashes = '\\' * everyByte
 )
 
