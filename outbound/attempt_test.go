@@ -232,7 +232,7 @@ func TestAnswersAreReadWithinBounds(t *testing.T) {
 		connections int32 // after it
 	}{{0, 1}, {100, 1}, {60 << 10, 1}, {200, 1}, {10 << 20, 1}, {100, 2}} {
 		size.Store(c.size)
-		l := newCourier(d, p).attempt(t.Context(), p, client, bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
+		l := newCourier(d, p).attempt(t.Context(), p, client, &bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
 		if l.verdict != bridge.Delivered || len(l.attempt.Answer) > maxAnswer || len(l.attempt.Answer) < int(min(c.size, maxAnswer-2)) || !utf8.ValidString(l.attempt.Answer) {
 			t.Errorf("%d bytes: %v, %d kept", c.size, l.verdict, len(l.attempt.Answer))
 		}
@@ -284,7 +284,7 @@ func TestCutAttemptSaysNothing(t *testing.T) {
 	}
 	client := newClient(p, nil)
 	defer client.close()
-	l := newCourier(d, p).attempt(ctx, p, client, bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
+	l := newCourier(d, p).attempt(ctx, p, client, &bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
 	if !l.cut {
 		t.Errorf("got %+v, want it marked as cut", l)
 	}

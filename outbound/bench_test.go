@@ -175,7 +175,11 @@ func BenchmarkCommitToArrival(b *testing.B) {
 func report(b *testing.B, ours, theirs []float64) {
 	b.ReportMetric(median(ours), "events/s")
 	b.ReportMetric(median(theirs), "bare/s")
-	b.ReportMetric(median(ours)/median(theirs), "ratio")
+	ratios := make([]float64, len(ours)) // of neighbours in time: other programs slow both
+	for i := range ours {
+		ratios[i] = ours[i] / theirs[i]
+	}
+	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -183,7 +187,8 @@ func median[T float64 | time.Duration](values []T) T {
 	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
-// BenchmarkLatency commits one event at a time, 200 a second, and measures from before its commit to its arrival.
+// BenchmarkLatency commits one event at a time, 200 a second, and measures from before its commit to its arrival, and
+// beside it from after its commit: the difference is the disk's.
 func BenchmarkLatency(b *testing.B) {
 	const rate, events = 200, 1000
 	arrived := make(chan time.Time, 1)
@@ -197,21 +202,25 @@ func BenchmarkLatency(b *testing.B) {
 	h := open(b)
 	destinations := h.numbers("shop")
 	h.run(outbound.Destination{Name: "shop", URL: server.URL, Concurrency: benchWorkers})
-	var took []time.Duration
+	var took, sent []time.Duration
 	for b.Loop() {
 		tick := time.NewTicker(time.Second / rate)
 		for i := range events {
 			<-tick.C
 			began := time.Now()
 			h.commit(benchBody, destinations, strconv.Itoa(i))
+			committed := time.Now()
 			h.d.Wake(destinations...)
-			took = append(took, (<-arrived).Sub(began))
+			at := <-arrived
+			took, sent = append(took, at.Sub(began)), append(sent, at.Sub(committed))
 		}
 		tick.Stop()
 	}
 	h.halt(false)
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	for name, values := range map[string][]time.Duration{"": took, "sent-": sent} {
+		slices.Sort(values)
+		b.ReportMetric(float64(values[len(values)/2].Microseconds())/1000, name+"p50-ms")
+		b.ReportMetric(float64(values[len(values)*99/100].Microseconds())/1000, name+"p99-ms")
+	}
 	b.ReportMetric(0, "ns/op")
 }

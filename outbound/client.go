@@ -82,26 +82,35 @@ func (c *client) close() {
 // the connections of all attempts that go well.
 type sealed struct{ http.RoundTripper }
 
-// trial watches one attempt.
+// trial is the context of one attempt and watches it.
 type trial struct {
+	context.Context
 	answered  atomic.Bool // a byte of an answer came
 	handshake atomic.Bool // TLS failed
 }
 
 type trialKey struct{}
 
-// watch makes a context whose requests report to the returned trial.
-func watch(ctx context.Context) (context.Context, *trial) {
+// Value finds the trial itself among the values of its context.
+func (t *trial) Value(key any) any {
+	if key == (trialKey{}) {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
+// watch makes a context whose requests report to it.
+func watch(ctx context.Context) context.Context {
 	t := &trial{}
-	ctx = context.WithValue(ctx, trialKey{}, t)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	t.Context = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotFirstResponseByte: func() { t.answered.Store(true) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if err != nil {
 				t.handshake.Store(true)
 			}
 		},
-	}), t
+	})
+	return t
 }
 
 // quick allows another try within the same attempt only where the receiver cannot have answered: the connection was

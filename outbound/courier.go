@@ -18,6 +18,8 @@ const (
 	queueBytes   = 16 << 20 // bodies held in memory, about
 	maxUnsettled = 4096     // outcomes held while the store cannot take them; then attempts stop
 	settleBatch  = 512
+
+	workerPatience = time.Second
 )
 
 // courier carries everything of one destination. All of its state but the orders belongs to one goroutine, run; attempts,
@@ -40,9 +42,11 @@ type courier struct {
 	rate    *rate.Limiter
 	permit  time.Time // when the next attempt may begin by the rate; zero: not asked yet
 
-	queue  []bridge.Delivery // to be sent, oldest first
-	flying int
-	landed chan *landing
+	queue   []*bridge.Delivery // to be sent, oldest first
+	flying  int
+	workers sync.WaitGroup
+	ready   chan *flight // to workers that have just landed
+	landed  chan *landing
 
 	claims   map[int64]struct{} // queued, flying or unsettled: Due must not return them
 	released []int64            // claims to be dropped when Due has returned; see refill
@@ -68,6 +72,7 @@ func newCourier(d *Dispatcher, p *plan) *courier {
 		wake:       make(chan struct{}, 1),
 		plan:       p,
 		state:      p.State,
+		ready:      make(chan *flight),
 		landed:     make(chan *landing, 64),
 		claims:     map[int64]struct{}{},
 		filled:     make(chan filling, 1),
@@ -115,6 +120,7 @@ func (c *courier) orders() (p *plan, active, removed bool) {
 // run carries until ctx ends and all is settled, or until the destination is removed and all is settled.
 func (c *courier) run(ctx, drain context.Context) error {
 	flight, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer c.workers.Wait()
 	defer cut(nil)
 	defer context.AfterFunc(drain, func() { cut(errCut) })()
 	defer func() { c.client.close() }()
@@ -202,14 +208,43 @@ func (c *courier) depart(ctx context.Context, now time.Time) {
 		}
 		delivery := c.queue[i]
 		if i == 0 {
-			c.queue[0] = bridge.Delivery{} // let go of its bodies
+			c.queue[0] = nil // let go of its bodies
 			c.queue = c.queue[1:]
 		} else {
 			c.queue = append(c.queue[:i], c.queue[i+1:]...)
 		}
 		c.flying++
-		p, client := c.applied, c.client
-		go func() { c.landed <- c.attempt(ctx, p, client, delivery) }()
+		f := &flight{c.applied, c.client, delivery}
+		select {
+		case c.ready <- f:
+		default:
+			c.workers.Go(func() { c.work(ctx, f) })
+		}
+	}
+}
+
+// flight is an attempt about to begin, with the plan in force at its beginning.
+type flight struct {
+	plan     *plan
+	client   *client
+	delivery *bridge.Delivery
+}
+
+// work makes attempts as long as there are more at once: a worker that goes on has a stack that fits, a new goroutine
+// would have to grow one for each attempt.
+func (c *courier) work(ctx context.Context, f *flight) {
+	patience := time.NewTimer(workerPatience)
+	defer patience.Stop()
+	for {
+		c.landed <- c.attempt(ctx, f.plan, f.client, f.delivery)
+		patience.Reset(workerPatience)
+		select {
+		case f = <-c.ready:
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -217,7 +252,7 @@ func (c *courier) depart(ctx context.Context, now time.Time) {
 func (c *courier) first(now time.Time) (int, time.Time) {
 	var soonest time.Time
 	for i := range c.queue {
-		wait := c.applied.early(&c.queue[i], now)
+		wait := c.applied.early(c.queue[i], now)
 		if wait <= 0 {
 			return i, time.Time{}
 		}

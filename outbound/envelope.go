@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -112,8 +111,9 @@ const (
 func Headers(delivery *bridge.Delivery) http.Header {
 	e := &delivery.Event
 	h := make(http.Header, 12)
-	h["Webhook-Id"] = []string{e.ID}
-	h[headerVersion] = []string{strconv.Itoa(delivery.FormatVersion)}
+	values := [...]string{e.ID, strconv.Itoa(delivery.FormatVersion)}
+	h["Webhook-Id"] = values[0:1:1]
+	h[headerVersion] = values[1:2:2]
 	if delivery.Format == FormatRaw || e.Data != nil {
 		for _, pair := range [...][2]string{
 			{headerJob, e.Job}, {headerKey, e.Key}, {headerSequence, strconv.FormatInt(e.Sequence, 10)}, {headerOrigin, string(e.Origin)},
@@ -150,6 +150,3 @@ func escape(s string) string {
 	}
 	return s
 }
-
-// stamp is the value of the timestamp header.
-func stamp(at time.Time) string { return strconv.FormatInt(at.Unix(), 10) }

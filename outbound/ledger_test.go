@@ -224,5 +224,5 @@ func try(t testing.TB, destination Destination, transport http.RoundTripper) *la
 	client := newClient(p, transport)
 	defer client.close()
 	delivery := bridge.Delivery{ID: 1, Destination: destination.Number, Event: sample(), Format: FormatStandard, FormatVersion: Version}
-	return newCourier(d, p).attempt(t.Context(), p, client, delivery)
+	return newCourier(d, p).attempt(t.Context(), p, client, &delivery)
 }

@@ -107,7 +107,9 @@ func (c *courier) take(f filling) {
 	if n := len(f.deliveries); n > 0 {
 		c.weight = bytes / n
 	}
-	c.queue = append(c.queue, f.deliveries...)
+	for i := range f.deliveries {
+		c.queue = append(c.queue, &f.deliveries[i])
+	}
 }
 
 // release gives up a claim, at once or when Due has returned.
