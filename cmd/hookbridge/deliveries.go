@@ -205,14 +205,19 @@ func (a *app) showDelivery(ctx context.Context, id int64) error {
 				a.printf("    answer  %s\n", printable(cut(t.Answer, 400)))
 			}
 		}
-		a.request(d.Request)
+		a.request(d)
 		return nil
 	})
 }
 
-func (a *app) request(r *daemon.RequestView) {
-	if r == nil {
+func (a *app) request(d daemon.DeliveryDetail) {
+	r := d.Request
+	switch {
+	case r == nil && d.Held == string(bridge.Orphaned):
 		a.printf("\n  the destination is no longer configured, so there is no request to show\n")
+		return
+	case r == nil:
+		a.printf("\n  the request itself is shown while the daemon runs: hookbridge run\n")
 		return
 	}
 	a.printf("\n  %s\n  %s %s\n", a.out.bold("request"), r.Method, printable(r.URL))

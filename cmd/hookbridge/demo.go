@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -94,7 +93,7 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		_ = s.api.Close()
 		return err
 	}
-	options := a.options(slog.LevelError)
+	options := a.options(silent)
 	options.Store = filepath.Join(folder, "bridge.db")
 	return s.run(ctx, o, config, options)
 }

@@ -18,6 +18,9 @@ func (a *app) options(level slog.Level) daemon.Options {
 	return daemon.Options{Path: a.config, Vars: a.vars, Logger: a.logger(level), Version: release()}
 }
 
+// silent is the level of commands that do one thing: they say what there is to say in their own words.
+const silent = slog.LevelError + 4
+
 // logger writes to stderr: coloured lines for people, JSON where --json asks for it.
 func (a *app) logger(otherwise slog.Level) *slog.Logger {
 	level, _ := a.logLevel(otherwise) // checked before any command runs
@@ -29,7 +32,7 @@ func (a *app) logger(otherwise slog.Level) *slog.Logger {
 
 // writer is the running daemon, or the store itself under its lock where none runs.
 func (a *app) writer(ctx context.Context) (daemon.Control, func(), error) {
-	options := a.options(slog.LevelWarn)
+	options := a.options(silent)
 	client, err := daemon.Dial(ctx, options)
 	if err == nil {
 		return client, closer(client), nil
@@ -46,7 +49,7 @@ func (a *app) writer(ctx context.Context) (daemon.Control, func(), error) {
 
 // reader is the running daemon, or the store opened for reading where none runs.
 func (a *app) reader(ctx context.Context) (daemon.Control, func(), error) {
-	options := a.options(slog.LevelWarn)
+	options := a.options(silent)
 	client, err := daemon.Dial(ctx, options)
 	if err == nil {
 		return client, closer(client), nil

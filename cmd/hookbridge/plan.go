@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
 	"unicode/utf8"
 
@@ -28,7 +27,7 @@ It reads the configuration as it stands in the file, so an edit can be judged be
 		ValidArgsFunction: a.completeJob,
 		RunE: action(func(ctx context.Context, args []string) error {
 			p.progress, p.width = a.progress(), a.out.width()
-			request := daemon.PlanRequest{Options: a.options(slog.LevelWarn), Change: p.change, Progress: p.fetched}
+			request := daemon.PlanRequest{Options: a.options(silent), Change: p.change, Progress: p.fetched}
 			if len(args) == 1 {
 				request.Job = args[0]
 			}
@@ -281,8 +280,7 @@ func (p *planner) sumWords(s planSum) string {
 	text := p.out.bold("Plan:") + " "
 	switch changes := s.created + s.updated + s.deleted + s.held; {
 	case changes > 0:
-		text += fmt.Sprintf("%s, %s, %s", p.out.green(fmt.Sprintf("%d to create", s.created)),
-			p.out.yellow(fmt.Sprintf("%d to update", s.updated)), p.out.red(fmt.Sprintf("%d to delete", s.deleted)))
+		text += tally(p.out, "to create", s.created, "to update", s.updated, "to delete", s.deleted)
 		if s.held > 0 {
 			text += ", " + p.out.yellow(fmt.Sprintf("%d held", s.held))
 		}

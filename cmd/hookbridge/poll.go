@@ -72,12 +72,22 @@ func (a *app) runWords(r bridge.RunReport) string {
 	case r.Outcome == bridge.RunUnchanged:
 		return fmt.Sprintf("unchanged, %s in %s", count(r.Seen, "record"), took)
 	}
-	text := fmt.Sprintf("%s, %s, %s", a.out.green(fmt.Sprintf("%d created", r.Created)),
-		a.out.yellow(fmt.Sprintf("%d updated", r.Updated)), a.out.red(fmt.Sprintf("%d deleted", r.Deleted)))
+	text := tally(a.out, "created", r.Created, "updated", r.Updated, "deleted", r.Deleted)
 	if r.Seen > 0 { // none are counted where the answer proved to be the last one again
 		text += " of " + count(r.Seen, "record")
 	}
 	return text + " in " + took
+}
+
+// tally is three numbers with their words, coloured where there is something to see.
+func tally(p paint, created string, c int64, updated string, u int64, deleted string, d int64) string {
+	part := func(tint func(string) string, n int64, word string) string {
+		if n == 0 {
+			tint = p.faint
+		}
+		return tint(fmt.Sprintf("%d %s", n, word))
+	}
+	return part(p.green, c, created) + ", " + part(p.yellow, u, updated) + ", " + part(p.red, d, deleted)
 }
 
 // runRemarks says what a run left open, each with what to do.

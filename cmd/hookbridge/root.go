@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,11 @@ const (
 	groupTry   = "try"
 )
 
+// inOrder keeps cobra from sorting commands by name: they are listed in the order in which one needs them.
+var inOrder = sync.OnceFunc(func() { cobra.EnableCommandSorting = false })
+
 func rootCommand(a *app) *cobra.Command {
+	inOrder()
 	root := &cobra.Command{
 		Use:   "hookbridge",
 		Short: "Webhooks from systems that have none",
@@ -79,7 +84,7 @@ Or watch it: hookbridge demo`,
 	flags.StringVarP(&a.config, "config", "c", "bridge.hcl", "configuration `FILE`")
 	flags.StringArrayVar(&a.assign, "var", nil, "set a variable of the configuration: `NAME=VALUE` (repeatable)")
 	flags.BoolVar(&a.json, "json", false, "print JSON for machines; commands that follow print one object a line")
-	flags.StringVar(&a.level, "log-level", "", "debug, info, warn or error (default: info for run, warn elsewhere)")
+	flags.StringVar(&a.level, "log-level", "", "`LEVEL` of the log on stderr: debug, info, warn or error (default: info for run, nothing elsewhere)")
 
 	root.AddGroup(
 		&cobra.Group{ID: groupSetup, Title: "Write the configuration:"},

@@ -70,7 +70,7 @@ func (a *app) printStatus(s daemon.Status, now time.Time) {
 		if i == 0 {
 			a.printf("\n%s\n", a.out.bold("HELD"))
 		}
-		a.printf("%s: %s of %s vanished %s\n", h.Job, count(h.Rows, "record"), count(h.Total, "record"), ago(h.Since, now))
+		a.printf("%s: %d of %s vanished %s\n", h.Job, h.Rows, count(h.Total, "record"), ago(h.Since, now))
 		a.printf("  delete them: %s\n", a.out.cyan(fmt.Sprintf("hookbridge approve %s %d", h.Job, h.ID)))
 		a.printf("  keep them:   %s\n", a.out.cyan(fmt.Sprintf("hookbridge approve %s %d --reject", h.Job, h.ID)))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -58,7 +57,7 @@ Every mistake is printed with its line; exit code 1 where there is one, warnings
 
 // load reads the configuration the way the daemon does.
 func (a *app) load() (*configs.Config, error) {
-	table := sources.New(sources.Runtime{Logger: a.logger(slog.LevelWarn)})
+	table := sources.New(sources.Runtime{Logger: a.logger(silent)})
 	return configs.Load(a.config, configs.Options{Vars: a.vars, Environ: a.lookup, Sources: table})
 }
 
