@@ -33,6 +33,8 @@ var rules = []string{
 		FROM destination WHERE dead <> (SELECT count(*) FROM delivery WHERE destination = number AND delivery.state = 3)`,
 	`SELECT 'delivery ' || id || ' waits and nothing is before it' FROM delivery w WHERE state = 0 AND NOT EXISTS
 		(SELECT 1 FROM delivery h WHERE h.destination = w.destination AND h.lane = w.lane AND h.state = 1 AND h.replay = 0 AND h.id < w.id) LIMIT 100`,
+	`SELECT 'records of hash ' || hash || ' have two lanes to destination ' || destination FROM delivery
+		WHERE state IN (0, 1) AND replay = 0 AND hash IS NOT NULL GROUP BY destination, hash HAVING min(lane) <> max(lane) LIMIT 100`,
 	`SELECT 'delivery ' || delivery || ' has an attempt ' || n || ' beyond those it counts' FROM attempt
 		WHERE n > (SELECT made FROM delivery WHERE id = delivery) LIMIT 100`,
 	`SELECT 'numbers were given out that the clock does not know' FROM clock WHERE events < (SELECT coalesce(max(number), 0) FROM event)

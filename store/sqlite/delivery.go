@@ -80,9 +80,11 @@ func (db *DB) Settle(ctx context.Context, settlements []bridge.Settlement) error
 }
 
 func (t *tx) settle(s *bridge.Settlement) error {
-	var destination, lane, state, made int64
-	found, err := t.first("SELECT destination, lane, state, made FROM delivery WHERE id = ?", func(r row) {
-		destination, lane, state, made = r.int(0), r.int(1), r.int(2), r.int(3)
+	var destination, hash, state, made int64
+	ordered := false
+	found, err := t.first("SELECT destination, hash, state, made, replay FROM delivery WHERE id = ?", func(r row) {
+		destination, hash, state, made = r.int(0), r.int(1), r.int(2), r.int(3)
+		ordered = !r.null(1) && r.int(4) == 0
 	}, s.Delivery)
 	if err != nil || !found {
 		return err
@@ -122,24 +124,12 @@ func (t *tx) settle(s *bridge.Settlement) error {
 			t.count(destination, 0, 1)
 		}
 		if _, err := t.exec("UPDATE delivery SET tries = tries + 1, made = made + 1, state = ?, due = NULL, ended = ?, changed = ? WHERE id = ?",
-			over, now, now, s.Delivery); err != nil {
+			over, now, now, s.Delivery); err != nil || !ordered {
 			return err
 		}
-		return t.promote(destination, lane)
+		return t.leave(laneKey{destination, hash})
 	}
 	return fmt.Errorf("verdict %d is not known", s.Verdict)
-}
-
-// promote makes the next of a lane ready after its head has ended.
-func (t *tx) promote(destination, lane int64) error {
-	if lane < 0 {
-		return nil
-	}
-	now := millis(t.now)
-	_, err := t.exec(`UPDATE delivery SET state = 1, due = ?, changed = ? WHERE id =
-		(SELECT id FROM delivery WHERE destination = ? AND lane = ? AND state = 0 ORDER BY id LIMIT 1)`,
-		now, now, destination, lane)
-	return err
 }
 
 // clip cuts text to at most n bytes of valid UTF-8.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hookbridge/bridge"
-	"github.com/zeebo/xxh3"
 )
 
 // The words of columns that hold numbers; a word's place is its number. Places are never given to another word.
@@ -124,7 +123,7 @@ func (w *teller) tell(e *bridge.Event) error {
 	}
 	w.told++
 	for _, target := range w.targets {
-		if err := w.deliver(w.clock.events, laneOf(j.number, e.Key), target); err != nil {
+		if err := w.deliver(w.clock.events, hashOf(j.number, e.Key), target); err != nil {
 			return err
 		}
 	}
@@ -132,29 +131,26 @@ func (w *teller) tell(e *bridge.Event) error {
 }
 
 // deliver adds a delivery of an event: ready where it is the first of its lane that is not over, else waiting.
-func (t *tx) deliver(event, lane int64, target bridge.Target) error {
+func (t *tx) deliver(event, hash int64, target bridge.Target) error {
 	if err := t.destination(target.Destination); err != nil {
 		return err
 	}
 	t.clock.deliveries++
-	id := t.clock.deliveries
-	if !target.Ordered {
-		lane = -id
+	id, lane, now := t.clock.deliveries, t.clock.deliveries, millis(t.now)
+	var ordered, due any
+	if target.Ordered {
+		ordered = hash
+		lane = t.join(laneKey{target.Destination, hash}, id)
 	}
-	now := millis(t.now)
-	_, err := t.exec(`INSERT INTO delivery (id, event, destination, lane, state, due, changed, replay, format, version)
-		SELECT ?1, ?2, ?3, ?4, iif(behind, 0, 1), iif(behind, NULL, ?5), ?5, 0, ?6, ?7 FROM (SELECT EXISTS
-			(SELECT 1 FROM delivery WHERE destination = ?3 AND lane = ?4 AND state = 1 AND replay = 0) AS behind)`,
-		id, event, target.Destination, lane, now, target.Format, target.FormatVersion)
+	state := waiting
+	if lane == id {
+		state, due = ready, now
+	}
 	t.count(target.Destination, 1, 0)
+	_, err := t.exec(`INSERT INTO delivery (id, event, destination, hash, lane, state, due, changed, replay, format, version)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`,
+		id, event, target.Destination, ordered, lane, state, due, now, target.Format, target.FormatVersion)
 	return err
-}
-
-// laneOf names the lane of a record's events: a hash that is never negative. Two keys that share one merely wait for
-// each other.
-func laneOf(job int64, key string) int64 {
-	h := xxh3.HashStringSeed(key, uint64(job))
-	return int64(h &^ (1 << 63))
 }
 
 // eventColumns without bodies; readEvent reads them from column i on.

@@ -133,6 +133,7 @@ func (db *DB) forgetDeliveries(ctx context.Context, number int64) (dropped int64
 		dropped += open
 	}
 	return dropped, db.transact(ctx, func(t *tx) error {
+		t.after = append(t.after, func() { t.db.lanes.drop(number) })
 		_, err := t.exec("DELETE FROM destination WHERE number = ? AND name IS NULL", number)
 		return err
 	})

@@ -107,7 +107,7 @@ func (t *tx) again(id int64) (int64, error) {
 		t.count(destination, 0, -1)
 	}
 	now := millis(t.now)
-	return t.exec("UPDATE delivery SET state = 1, replay = 1, lane = -id, tries = 0, due = ?, ended = NULL, changed = ? WHERE id = ?", now, now, id)
+	return t.exec("UPDATE delivery SET state = 1, replay = 1, tries = 0, due = ?, ended = NULL, changed = ? WHERE id = ?", now, now, id)
 }
 
 func (t *tx) deliverMissing(event int64, target bridge.Target) (int64, error) {
@@ -116,7 +116,7 @@ func (t *tx) deliverMissing(event int64, target bridge.Target) (int64, error) {
 	}
 	now := millis(t.now)
 	n, err := t.exec(`INSERT INTO delivery (id, event, destination, lane, state, due, changed, replay, format, version)
-		SELECT ?1, number, ?2, -?1, 1, ?3, ?3, 1, ?4, ?5 FROM event WHERE number = ?6
+		SELECT ?1, number, ?2, ?1, 1, ?3, ?3, 1, ?4, ?5 FROM event WHERE number = ?6
 		ON CONFLICT (event, destination) DO NOTHING`,
 		t.clock.deliveries+1, target.Destination, now, target.Format, target.FormatVersion, event)
 	if err != nil || n == 0 {

@@ -50,6 +50,7 @@ type DB struct {
 	readerOpts url.Values
 
 	clock   clock // last numbers given out; owned by the writer goroutine, but for commits
+	lanes   lanes
 	backlog atomic.Int64
 	runs    runs
 	pending pending
@@ -99,7 +100,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	db.openReaders(url.Values{"_query_only": {"true"}, "_busy_timeout": {"5000"}, "_cache_size": {"-8192"}})
 	db.runs.active = make(map[int64]map[int64]*activeRun)
 	db.pending.rows = make(map[int64]*runRow)
-	db.wal.path, db.wal.wake = path+"-wal", make(chan struct{}, 1)
+	db.wal.wake = make(chan struct{}, 1)
 	db.queue = make(chan *request, 1024)
 	db.done = make(chan struct{})
 	go db.write()
@@ -114,7 +115,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 func (db *DB) prepare(maxPages int64) error {
 	c := db.writer
 	// Checkpoints are made off the commit path, see wal.go.
-	if err := c.script("PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY"); err != nil {
+	if err := c.script(fmt.Sprintf("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d; PRAGMA temp_store = MEMORY", walKeep)); err != nil {
 		return err
 	}
 	if maxPages > 0 {
@@ -140,6 +141,10 @@ func (db *DB) prepare(maxPages int64) error {
 		return err
 	}
 	db.runs.commits = db.clock.commits
+	db.lanes = make(lanes)
+	if err := db.lanes.load(c); err != nil {
+		return err
+	}
 	backlog, err := c.number("SELECT coalesce(sum(backlog), 0) FROM destination")
 	db.backlog.Store(backlog)
 	return err

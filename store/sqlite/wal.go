@@ -4,23 +4,25 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"sync/atomic"
 	"time"
 )
 
-// A passive checkpoint copies the WAL into the database beside the writer, but cannot make it shorter while the writer
-// appends. So beyond walCut the writer itself does, with little left to copy by then. A reader that is still at it makes
-// it wait a moment, and then try again after walStep more.
+// A passive checkpoint copies the WAL into the database beside the writer, but the WAL begins anew only once everything
+// is copied, which a busy writer never lets happen. So the writer copies the rest itself as soon as that is little; and
+// beyond walCut however much it is, or a WAL of hundreds of megabytes would be the price. All in pages of 4 KiB.
 const (
-	walPassive = 4 << 20
-	walCut     = 32 << 20
-	walStep    = 4 << 20
-	walWait    = 20 * time.Millisecond
+	walPassive = 1024
+	walRest    = 256
+	walCut     = 8192
+	walStep    = 1024
+	walWait    = 20 // ms that readers still at an old page are waited for
+
+	// What the file may keep once the WAL has begun anew: overwriting is cheaper than growing again.
+	walKeep = walCut * 4096
 )
 
 type wal struct {
-	path  string
 	lazy  atomic.Bool   // Run is running and makes passive checkpoints
 	wake  chan struct{} // of one: the WAL has grown
 	retry int64         // size to try again at, a reader having been in the way; owned by the writer goroutine
@@ -28,29 +30,30 @@ type wal struct {
 
 // grown is called by the writer goroutine after every batch.
 func (w *wal) grown(c *conn) error {
-	info, err := os.Stat(w.path)
-	if err != nil || info.Size() < walPassive {
+	var busy, pages, copied int64
+	if _, err := c.first("PRAGMA wal_checkpoint(NOOP)", func(r row) { pages, copied = r.int(1), r.int(2) }); err != nil {
+		return err
+	}
+	if pages < walPassive {
+		w.retry = 0
 		return nil
 	}
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	lazy := w.lazy.Load()
+	if lazy {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
 	}
-	size, cut := info.Size(), int64(walPassive)
-	if w.lazy.Load() {
-		cut = walCut
-	}
-	if size < max(cut, w.retry) {
+	if pages < w.retry || lazy && pages < walCut && pages-copied > walRest {
 		return nil
 	}
-	var busy int64
-	err = c.script(fmt.Sprintf("PRAGMA busy_timeout = %d", walWait.Milliseconds()))
+	err := c.script(fmt.Sprintf("PRAGMA busy_timeout = %d", walWait))
 	if err == nil {
-		_, err = c.first("PRAGMA wal_checkpoint(TRUNCATE)", func(r row) { busy = r.int(0) })
+		_, err = c.first("PRAGMA wal_checkpoint(RESTART)", func(r row) { busy = r.int(0) })
 	}
-	w.retry = 0
 	if busy != 0 || err != nil {
-		w.retry = size + walStep
+		w.retry = pages + walStep
 	}
 	if restored := c.script("PRAGMA busy_timeout = 5000"); err == nil {
 		err = restored

@@ -31,6 +31,7 @@ type tx struct {
 	clock clock
 	jobs  map[int64]*job
 	dests map[int64]*counts
+	lanes lanes
 	moved bool // rows of a snapshot are being written: holds db.runs.moving
 	after []func()
 }
@@ -146,7 +147,7 @@ func (db *DB) answer(batch []*request, err error) {
 func (db *DB) begin() (*tx, error) {
 	t := &tx{
 		conn: db.writer, db: db, now: time.Now(), clock: db.clock,
-		jobs: make(map[int64]*job), dests: make(map[int64]*counts),
+		jobs: make(map[int64]*job), dests: make(map[int64]*counts), lanes: make(lanes),
 	}
 	if dead := db.dead.Load(); dead != nil {
 		return t, *dead
@@ -168,6 +169,7 @@ func (t *tx) commit() error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	t.db.clock = t.clock
+	t.db.lanes.keep(t.lanes)
 	for _, fn := range t.after {
 		fn()
 	}

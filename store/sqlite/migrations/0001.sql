@@ -124,11 +124,13 @@ CREATE TABLE destination (
 ) STRICT;
 
 -- States: 0 waiting -> 1 ready -> 2 delivered | 3 dead; delivered and dead -> ready again by replay, which stands
--- outside the order. lane is a hash of (job, key), or -id for what keeps no order.
+-- outside the order. hash is of (job, key), null for what keeps no order. lane is the id of the delivery that opened the
+-- lane, so that the index over heads grows and shrinks at its ends, however many keys there are.
 CREATE TABLE delivery (
     id          INTEGER PRIMARY KEY,
     event       INTEGER NOT NULL REFERENCES event (number),
     destination INTEGER NOT NULL REFERENCES destination (number),
+    hash        INTEGER,
     lane        INTEGER NOT NULL,
     state       INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
     due         INTEGER,
@@ -141,8 +143,8 @@ CREATE TABLE delivery (
     version     INTEGER NOT NULL,
     CHECK ((due IS NOT NULL) = (state = 1)),
     CHECK ((ended IS NOT NULL) = (state IN (2, 3))),
-    CHECK (lane >= 0 OR (lane = -id AND state <> 0)),
-    CHECK (replay = 0 OR lane < 0),
+    CHECK (lane = id OR (lane < id AND hash IS NOT NULL)),
+    CHECK (state <> 0 OR (lane < id AND replay = 0)),
     CHECK (tries BETWEEN 0 AND made)
 ) STRICT;
 CREATE UNIQUE INDEX delivery_event ON delivery (event, destination);
