@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -213,26 +214,73 @@ func (r *receiver) wait(n int) []got {
 
 // bench is a bridge.hcl in a folder of its own.
 type bench struct {
-	t    *testing.T
-	path string
-	log  *slog.Logger
+	t     *testing.T
+	path  string
+	log   *slog.Logger
+	lines *testLog
 }
 
 func newBench(t *testing.T, config string) *bench {
-	b := &bench{t: t, path: filepath.Join(t.TempDir(), "bridge.hcl")}
-	b.log = slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b := &bench{t: t, path: filepath.Join(t.TempDir(), "bridge.hcl"), lines: &testLog{t: t, heard: map[string]chan struct{}{}}}
+	b.log = slog.New(slog.NewTextHandler(b.lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.write(config)
 	return b
 }
 
-// testLog sends log lines to the test's own log.
-type testLog struct{ t *testing.T }
+// testLog sends log lines to the test's own log, and lets tests wait for one.
+type testLog struct {
+	t *testing.T
 
-func (l testLog) Write(p []byte) (int, error) {
+	mu    sync.Mutex
+	heard map[string]chan struct{}
+	all   *transcript
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
 	if l.t.Context().Err() == nil {
 		l.t.Log(strings.TrimSpace(string(p)))
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for text, heard := range l.heard {
+		if strings.Contains(string(p), text) {
+			close(heard)
+			delete(l.heard, text)
+		}
+	}
+	if l.all != nil {
+		_, _ = l.all.Write(p)
+	}
 	return len(p), nil
+}
+
+// hear returns a channel that is closed when a log line with this text has been written.
+func (b *bench) hear(text string) <-chan struct{} {
+	b.lines.mu.Lock()
+	defer b.lines.mu.Unlock()
+	heard := make(chan struct{})
+	b.lines.heard[text] = heard
+	return heard
+}
+
+// transcript is everything that was written to it.
+type transcript struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Buffer.Write(p)
+}
+
+// record keeps every log line from now on.
+func (b *bench) record() *transcript {
+	b.lines.mu.Lock()
+	defer b.lines.mu.Unlock()
+	b.lines.all = &transcript{}
+	return b.lines.all
 }
 
 func (b *bench) write(config string) {

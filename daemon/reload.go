@@ -174,6 +174,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		d.log.Warn("saving the configuration will not reload it", "error", err, "hint", "send SIGHUP instead")
 		return nil
 	}
+	d.log.Debug("watching the configuration", "path", path)
 	var rested <-chan time.Time
 	for {
 		select {

@@ -210,7 +210,7 @@ func (s *Scan) compare(slot int, row bridge.Row, key string, raw, canon uint64, 
 	f := Finding{Slot: slot, Key: key, Before: row.Body,
 		Entry: bridge.IndexEntry{ID: row.ID, Key: HashKey(key), Raw: raw, Canon: canon}}
 	switch known := s.index.entries[slot].Canon != 0; {
-	case !known && s.rules.Equal(row.Body, r.Body):
+	case !known && s.rules.Fingerprint(row.Body, key) == canon:
 		f.Verdict = Renewed
 	case s.old != nil && s.old.Equal(row.Body, r.Body):
 		f.Verdict = Quiet
