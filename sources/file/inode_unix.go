@@ -10,7 +10,7 @@ import (
 // inode tells a file from another of the same name.
 func inode(info os.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(stat.Ino)
+		return stat.Ino
 	}
 	return 0
 }
