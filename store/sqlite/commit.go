@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -288,8 +289,8 @@ func (w *chunkWriter) finish() error {
 	checkpoint := []byte(f.Checkpoint)
 	// The rules were edited under the run: what it proved, it proved under the rules before.
 	edited := w.chunk.RulesNumber != w.job.rulesNumber
-	if edited {
-		checkpoint = nil
+	if edited || slices.Contains(w.done.IDs, 0) || slices.Contains(w.done.Gone, false) {
+		checkpoint = nil // rows were left alone: nothing may be taken as unchanged (P8)
 	}
 	if f.Complete {
 		w.job.identity = w.chunk.Identity
