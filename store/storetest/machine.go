@@ -26,7 +26,7 @@ type machine struct {
 }
 
 var (
-	jobNames         = []string{"a", "a/x", "a/y", "ab", "b", "b/x"}
+	jobNames         = []string{"a", "a/x", "a/y", "a-b", "b", "b/x"}
 	keys             = []string{"1", "2", "3", "ä 4"}
 	destinationNames = []string{"crm", "log"}
 )

@@ -1,0 +1,351 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/store/sqlite"
+)
+
+func (b *bench) begin() int64 {
+	b.t.Helper()
+	return must[int64](b.t)(b.BeginRun(b.t.Context(), b.job.Number))
+}
+
+func (b *bench) commit(chunk *bridge.Chunk) bridge.Committed {
+	b.t.Helper()
+	return must[bridge.Committed](b.t)(b.Commit(b.t.Context(), chunk))
+}
+
+func (b *bench) remove(began, id int64, key string) bool {
+	b.t.Helper()
+	chunk := b.chunk(began)
+	chunk.Deletes = []bridge.Delete{{ID: id, Key: key, Event: &bridge.Event{Type: "orders.deleted", Key: key, Op: bridge.Deleted}}}
+	return b.commit(chunk).Gone[0]
+}
+
+func (b *bench) state() bridge.JobState {
+	b.t.Helper()
+	return must[bridge.JobState](b.t)(b.Job(b.t.Context(), b.job.Name))
+}
+
+func TestARunLeavesAloneWhatHasMovedOn(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	ids := b.create(false, "changed", "deleted")
+	slow, fast := b.begin(), b.begin()
+	chunk := b.chunk(fast)
+	put := created("changed", `{"by":"fast"}`)
+	put.Entry.ID = ids[0]
+	chunk.Puts = []bridge.Put{put, created("new", "{}")}
+	b.commit(chunk)
+	b.remove(fast, ids[1], "deleted")
+	b.EndRun(b.job.Number, fast) // what it deleted must be remembered as long as the slow one goes
+	told := b.state().Sequence
+	chunk = b.chunk(slow)
+	put = created("changed", `{"by":"slow"}`)
+	put.Entry.ID = ids[0]
+	chunk.Puts = []bridge.Put{put, created("new", `{"by":"slow"}`), created("deleted", "{}")}
+	chunk.Deletes = []bridge.Delete{{ID: ids[0], Key: "changed", Event: &bridge.Event{}}}
+	chunk.Absences = []bridge.Absence{{ID: ids[0], Scans: 1}}
+	done := b.commit(chunk)
+	if diff := cmp.Diff(bridge.Committed{IDs: []int64{0, 0, 0}, Gone: []bool{false}, Sequence: told}, done, cmpopts.IgnoreFields(done, "Took")); diff != "" {
+		t.Errorf("committed by the slow run (-want +got):\n%s", diff)
+	}
+	b.EndRun(b.job.Number, slow)
+	if id := b.create(false, "deleted")[0]; id == 0 || id == ids[1] {
+		t.Errorf("created again as row %d, was %d", id, ids[1])
+	}
+	b.sound()
+}
+
+func TestARunUnderOldRulesProvesNothing(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	chunk := b.chunk(b.begin())
+	chunk.Puts = []bridge.Put{created("1", "{}")}
+	chunk.Finish = &bridge.Finish{Checkpoint: bridge.Checkpoint("etag"), Complete: true}
+	edited := must[bridge.JobState](t)(b.OpenJob(t.Context(), "orders", "digest 2", "rules 2"))
+	b.commit(chunk)
+	state := b.state()
+	if state.Checkpoint != nil || state.Rules != "rules 2" || state.OldRules != "rules" || state.RulesNumber != edited.RulesNumber {
+		t.Errorf("job %+v", state)
+	}
+	err := b.Index(t.Context(), b.job.Number, func(e bridge.IndexEntry) error {
+		if e.Canon != 0 {
+			t.Errorf("entry %+v has the fingerprint of other rules", e)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk = b.chunk(b.begin())
+	chunk.RulesNumber = state.RulesNumber
+	chunk.Finish = &bridge.Finish{Checkpoint: bridge.Checkpoint("etag"), Complete: true}
+	b.commit(chunk)
+	if state := b.state(); string(state.Checkpoint) != "etag" || state.OldRules != "rules 2" {
+		t.Errorf("job after a complete run under the new rules %+v", state)
+	}
+}
+
+func TestAQueuedRunRowNeverBringsBackACheckpoint(t *testing.T) {
+	file := path(t)
+	b := setUp(t, must[*sqlite.DB](t)(sqlite.Open(t.Context(), file, sqlite.Options{})))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }() // run rows are queued from here on, sooner or later
+	for i := range 20 {
+		report := bridge.RunReport{Outcome: bridge.RunUnchanged, Seen: int64(i)}
+		b.RecordRun(b.job.Number, report, &bridge.Checkpoint{'o', 'l', 'd'})
+		if state := b.state(); string(state.Checkpoint) != "old" || state.LastRun.Seen != int64(i) {
+			t.Fatalf("job after a run %+v", state)
+		}
+		chunk := b.chunk(0)
+		chunk.First = true
+		b.commit(chunk)
+		if state := b.state(); state.Checkpoint != nil || state.LastRun.Seen != int64(i) {
+			t.Fatalf("job after the first chunk of the next run %+v", state)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.DB = open(t, file)
+	if state := b.state(); state.Checkpoint != nil || state.LastRun.Seen != 19 {
+		t.Errorf("job after opening again %+v", state)
+	}
+}
+
+func TestAHoldEndsWithItsRows(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	ids := b.create(true, "1", "2")
+	began := b.begin()
+	hold := func(absences ...bridge.Absence) []bridge.Hold {
+		t.Helper()
+		chunk := b.chunk(began)
+		chunk.Absences = absences
+		chunk.Finish = &bridge.Finish{}
+		b.commit(chunk)
+		return must[[]bridge.Hold](t)(b.Holds(t.Context()))
+	}
+	first := hold(bridge.Absence{ID: ids[0], Scans: 2, Hold: -1}, bridge.Absence{ID: ids[1], Scans: 2, Hold: -1})
+	if len(first) != 1 || first[0].Rows != 2 || first[0].Total != 2 || first[0].Job != "orders" || time.Since(first[0].Since) > time.Hour {
+		t.Fatalf("holds %+v", first)
+	}
+	rejected := hold(bridge.Absence{ID: ids[0], Scans: -1, Hold: first[0].ID, Stable: 3})
+	if len(rejected) != 1 || rejected[0].ID != first[0].ID || rejected[0].Rows != 1 {
+		t.Errorf("holds after one was rejected %+v", rejected)
+	}
+	if over := hold(bridge.Absence{ID: ids[1], Scans: 0}); len(over) != 0 {
+		t.Errorf("holds after the other was seen again %+v", over)
+	}
+	want := []bridge.Absence{{ID: ids[0], Scans: -1}}
+	if diff := cmp.Diff(want, must[[]bridge.Absence](t)(b.Absences(t.Context(), b.job.Number))); diff != "" {
+		t.Errorf("absences (-want +got):\n%s", diff)
+	}
+	if again := hold(bridge.Absence{ID: ids[1], Scans: 2, Hold: -1}); len(again) != 1 || again[0].ID == first[0].ID {
+		t.Errorf("holds after new absences %+v, want one of another id than %d", again, first[0].ID)
+	}
+	b.sound()
+}
+
+func TestAttemptsGoOnBeingNumberedAfterAReplay(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	b.create(false, "1")
+	b.settle(bridge.Retry, b.due(1)...)
+	b.settle(bridge.Dead, b.due(1)...)
+	if n := must[int64](t)(b.Replay(t.Context(), bridge.ReplayQuery{Dead: true})); n != 1 {
+		t.Fatalf("%d replayed", n)
+	}
+	again := b.due(1)
+	if again[0].Attempts != 0 || !again[0].Replay {
+		t.Errorf("replayed delivery %+v begins its schedule anew", again[0])
+	}
+	long := bridge.Settlement{Delivery: again[0].ID, Destination: b.dest.Number, Verdict: bridge.Delivered, Attempt: bridge.Attempt{
+		Number: 1, At: time.Now(), Took: time.Second, Status: 200, Error: strings.Repeat("é", 4000), Answer: strings.Repeat("é", 4000)}}
+	if err := b.Settle(t.Context(), []bridge.Settlement{long, long}); err != nil { // the second finds it delivered
+		t.Fatal(err)
+	}
+	row, attempts, err := b.Delivery(t.Context(), again[0].ID)
+	if err != nil || len(attempts) != 4 || row.Attempts != 4 || row.State != bridge.StateDelivered || b.Backlog() != 0 {
+		t.Fatalf("delivery %+v with %d attempts, backlog %d, error %v", row, len(attempts), b.Backlog(), err)
+	}
+	for i, a := range attempts {
+		if a.Number != i+1 {
+			t.Errorf("attempt %d has number %d", i+1, a.Number)
+		}
+	}
+	if last := attempts[2]; last.Error != strings.Repeat("é", 512) || last.Answer != strings.Repeat("é", 2048) || last.Took != time.Second {
+		t.Errorf("last attempt kept %d bytes of error and %d of answer", len(last.Error), len(last.Answer))
+	}
+	b.sound()
+	gone := must[bridge.Pruned](t)(b.Prune(t.Context(), bridge.Retention{Attempts: time.Hour}, time.Now().Add(2*time.Hour)))
+	if _, attempts, err := b.Delivery(t.Context(), row.ID); err != nil || len(attempts) != 0 || gone != (bridge.Pruned{Attempts: 4}) {
+		t.Errorf("pruned %+v, left %d attempts, error %v", gone, len(attempts), err)
+	}
+}
+
+func TestPruneTakesOnlyWhatIsOver(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	b.create(false, "delivered", "dead", "retried", "held")
+	due := b.due(4)
+	b.settle(bridge.Delivered, due[0])
+	b.settle(bridge.Dead, due[1])
+	b.settle(bridge.Retry, due[2])
+	b.settle(bridge.Disable, due[3])
+	keep := bridge.Retention{Events: time.Hour, Attempts: time.Hour, Dead: 3 * time.Hour}
+	if gone := must[bridge.Pruned](t)(b.Prune(t.Context(), keep, time.Now())); gone != (bridge.Pruned{}) {
+		t.Errorf("pruned %+v of what is young", gone)
+	}
+	if gone := must[bridge.Pruned](t)(b.Prune(t.Context(), keep, time.Now().Add(2*time.Hour))); gone != (bridge.Pruned{Events: 1, Attempts: 2}) {
+		t.Errorf("pruned %+v after two hours", gone)
+	}
+	if gone := must[bridge.Pruned](t)(b.Prune(t.Context(), keep, time.Now().Add(4*time.Hour))); gone != (bridge.Pruned{Events: 1, Dead: 1}) {
+		t.Errorf("pruned %+v after four hours", gone)
+	}
+	if b.Backlog() != 2 || len(b.due(9)) != 2 {
+		t.Errorf("backlog %d, due %d; want the two that are not over", b.Backlog(), len(b.due(9)))
+	}
+	b.sound()
+}
+
+func TestADisabledDestinationHoldsItsDeliveries(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	b.create(false, "1")
+	s := bridge.Settlement{Delivery: b.due(1)[0].ID, Destination: b.dest.Number, Verdict: bridge.Disable, Attempt: bridge.Attempt{Status: 410}}
+	if err := b.Settle(t.Context(), []bridge.Settlement{s}); err != nil {
+		t.Fatal(err)
+	}
+	got := must[[]bridge.DestinationInfo](t)(b.Destinations(t.Context()))[0]
+	if got.State != bridge.Disabled || got.Reason != "the receiver answered 410" || got.Backlog != 1 || got.Next.IsZero() {
+		t.Errorf("destination %+v", got)
+	}
+	if due := b.due(1); len(due) != 1 || due[0].Attempts != 0 {
+		t.Errorf("due %+v, want the delivery with its schedule not begun", due)
+	}
+}
+
+func TestDueGivesWhatIsNotInHandByTimeAndThenById(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	b.create(false, "1", "2", "3", "4")
+	all := b.due(9)
+	later := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	retry := func(d bridge.Delivery, at time.Time) {
+		t.Helper()
+		if err := b.Settle(t.Context(), []bridge.Settlement{{Delivery: d.ID, Verdict: bridge.Retry, RetryAt: at}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retry(all[0], later)
+	retry(all[1], time.Now().Add(-time.Hour))
+	due, next, err := b.Due(t.Context(), b.dest.Number, time.Now(), 2, func(id int64) bool { return id == all[2].ID })
+	if err != nil || len(due) != 2 || due[0].ID != all[1].ID || due[1].ID != all[3].ID || !next.Equal(later) {
+		t.Errorf("due %v, next %s (want %s), error %v", due, next, later, err)
+	}
+}
+
+func TestQueriesRestrictAndFollow(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	b.create(false, "1", "2", "3")
+	b.settle(bridge.Delivered, b.due(1)...)
+	before := time.Now().Add(time.Hour)
+	events := must[[]bridge.EventRow](t)(b.Events(t.Context(), bridge.EventQuery{Bodies: true}))
+	for name, c := range map[string]struct {
+		q    bridge.EventQuery
+		want string
+	}{
+		"id":           {bridge.EventQuery{ID: events[1].ID}, "2"},
+		"no id":        {bridge.EventQuery{ID: "evt_1"}, ""},
+		"newest":       {bridge.EventQuery{Limit: 2}, "2 3"},
+		"follow":       {bridge.EventQuery{After: events[0].Number, Limit: 1}, "2"},
+		"job":          {bridge.EventQuery{Job: "orders"}, "1 2 3"},
+		"another job":  {bridge.EventQuery{Job: "bridge"}, ""},
+		"key":          {bridge.EventQuery{Key: "3"}, "3"},
+		"type":         {bridge.EventQuery{Type: "orders.deleted"}, ""},
+		"since":        {bridge.EventQuery{Since: before}, ""},
+		"until":        {bridge.EventQuery{Until: before}, "1 2 3"},
+		"together":     {bridge.EventQuery{Job: "orders", Key: "2", Type: "orders.created", Until: before}, "2"},
+		"hostile text": {bridge.EventQuery{Key: "' OR 1=1 --"}, ""},
+	} {
+		var keys []string
+		for _, e := range must[[]bridge.EventRow](t)(b.Events(t.Context(), c.q)) {
+			keys = append(keys, e.Key)
+			if e.After != nil {
+				t.Errorf("%s: event has bodies that were not asked for", name)
+			}
+		}
+		if got := strings.Join(keys, " "); got != c.want {
+			t.Errorf("events by %s: got %q, want %q", name, got, c.want)
+		}
+	}
+	for name, c := range map[string]struct {
+		q    bridge.DeliveryQuery
+		want string
+	}{
+		"id":                  {bridge.DeliveryQuery{ID: 2}, "2"},
+		"event":               {bridge.DeliveryQuery{Event: events[2].ID}, "3"},
+		"delivered":           {bridge.DeliveryQuery{State: bridge.StateDelivered}, "1"},
+		"ready":               {bridge.DeliveryQuery{State: bridge.StateReady, Destination: "crm", Job: "orders"}, "2 3"},
+		"another destination": {bridge.DeliveryQuery{Destination: "log"}, ""},
+		"follow":              {bridge.DeliveryQuery{After: 1, Limit: 1}, "2"},
+		"changed":             {bridge.DeliveryQuery{ChangedIn: before}, ""},
+		"changed since":       {bridge.DeliveryQuery{ChangedIn: events[0].Time}, "1 2 3"},
+	} {
+		var keys []string
+		for _, d := range must[[]bridge.DeliveryRow](t)(b.Deliveries(t.Context(), c.q)) {
+			keys = append(keys, d.Event.Key)
+		}
+		if got := strings.Join(keys, " "); got != c.want {
+			t.Errorf("deliveries by %s: got %q, want %q", name, got, c.want)
+		}
+	}
+	if _, err := b.Deliveries(t.Context(), bridge.DeliveryQuery{State: "lost"}); err == nil {
+		t.Error("took a state that is none")
+	}
+}
+
+func TestTheWALStaysBounded(t *testing.T) {
+	for _, background := range []bool{true, false} {
+		t.Run(fmt.Sprintf("background=%v", background), func(t *testing.T) {
+			file := path(t)
+			b := setUp(t, open(t, file))
+			if background {
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error, 1)
+				go func() { done <- b.Run(ctx) }()
+				defer func() {
+					cancel()
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			body := strings.Repeat("x", 100_000)
+			began, largest := b.begin(), int64(0)
+			for i := range 1000 {
+				chunk := b.chunk(began)
+				chunk.Puts = []bridge.Put{created(fmt.Sprint(i), body)}
+				chunk.Puts[0].Event = nil
+				b.commit(chunk)
+				info, err := os.Stat(file + "-wal")
+				if err != nil {
+					t.Fatal(err)
+				}
+				largest = max(largest, info.Size())
+			}
+			if largest > 48<<20 {
+				t.Errorf("100 MB of commits let the WAL grow to %d MiB", largest>>20)
+			}
+		})
+	}
+}
