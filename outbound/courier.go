@@ -19,7 +19,7 @@ const (
 	maxUnsettled = 4096     // outcomes held while the store cannot take them; then attempts stop
 	settleBatch  = 512
 
-	workerPatience = time.Second
+	workerPatience = time.Second // of workers who have nothing to do
 )
 
 // courier carries everything of one destination. All of its state but the orders belongs to one goroutine, run; attempts,
@@ -45,6 +45,8 @@ type courier struct {
 	queue   []*bridge.Delivery // to be sent, oldest first
 	flying  int
 	workers sync.WaitGroup
+	crew    int          // workers, flying or waiting for more
+	idle    time.Time    // when those who wait may go
 	ready   chan *flight // to workers that have just landed
 	landed  chan *landing
 
@@ -120,8 +122,9 @@ func (c *courier) orders() (p *plan, active, removed bool) {
 // run carries until ctx ends and all is settled, or until the destination is removed and all is settled.
 func (c *courier) run(ctx, drain context.Context) error {
 	flight, cut := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer c.workers.Wait()
 	defer cut(nil)
+	defer c.workers.Wait()
+	defer close(c.ready)
 	defer context.AfterFunc(drain, func() { cut(errCut) })()
 	defer func() { c.client.close() }()
 
@@ -150,6 +153,7 @@ func (c *courier) run(ctx, drain context.Context) error {
 		if !over || c.flying == 0 {
 			c.record(context.WithoutCancel(ctx), now)
 		}
+		c.dismiss(now)
 		alarm.Reset(c.alarm(now, active && !stopping))
 
 		select {
@@ -218,6 +222,7 @@ func (c *courier) depart(ctx context.Context, now time.Time) {
 		select {
 		case c.ready <- f:
 		default:
+			c.crew++
 			c.workers.Go(func() { c.work(ctx, f) })
 		}
 	}
@@ -230,21 +235,21 @@ type flight struct {
 	delivery *bridge.Delivery
 }
 
-// work makes attempts as long as there are more at once: a worker that goes on has a stack that fits, a new goroutine
-// would have to grow one for each attempt.
+// work makes attempts until it is dismissed. A worker that goes on has a stack that fits; a new goroutine would have to
+// grow one for each attempt.
 func (c *courier) work(ctx context.Context, f *flight) {
-	patience := time.NewTimer(workerPatience)
-	defer patience.Stop()
-	for {
+	for ; f != nil; f = <-c.ready {
 		c.landed <- c.attempt(ctx, f.plan, f.client, f.delivery)
-		patience.Reset(workerPatience)
-		select {
-		case f = <-c.ready:
-		case <-patience.C:
-			return
-		case <-ctx.Done():
-			return
-		}
+	}
+}
+
+// dismiss ends the workers once there was nothing to do for a while.
+func (c *courier) dismiss(now time.Time) {
+	if c.flying > 0 || c.crew == 0 || now.Before(c.idle) {
+		return
+	}
+	for ; c.crew > 0; c.crew-- {
+		c.ready <- nil // all have landed and wait for it
 	}
 }
 
@@ -274,6 +279,9 @@ func (c *courier) alarm(now time.Time, active bool) time.Duration {
 	if len(c.unsettled) > 0 && c.settling == nil {
 		until(c.recording.until)
 	}
+	if c.flying == 0 && c.crew > 0 {
+		until(c.idle)
+	}
 	if !active {
 		return wait
 	}
@@ -300,6 +308,7 @@ func (c *courier) land(ctx context.Context, l *landing) {
 		return
 	}
 	now := time.Now()
+	c.idle = now.Add(workerPatience)
 	p := c.applied
 	s := p.settle(l, now)
 	if l.verdict == bridge.Delivered {

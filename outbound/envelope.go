@@ -110,7 +110,7 @@ const (
 // replay says so besides.
 func Headers(delivery *bridge.Delivery) http.Header {
 	e := &delivery.Event
-	h := make(http.Header, 12)
+	h := make(http.Header, 8) // all there is, mostly
 	values := [...]string{e.ID, strconv.Itoa(delivery.FormatVersion)}
 	h["Webhook-Id"] = values[0:1:1]
 	h[headerVersion] = values[1:2:2]
