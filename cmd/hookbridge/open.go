@@ -27,7 +27,7 @@ func (a *app) logger(otherwise slog.Level) *slog.Logger {
 	if a.json {
 		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewHandler(a.stderr, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !a.err.on}))
+	return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !a.err.on}))
 }
 
 // writer is the running daemon, or the store itself under its lock where none runs.

@@ -255,7 +255,6 @@ func (p *planner) remarks(r daemon.PlanReport) []string {
 type planSum struct {
 	jobs, failed, baselines                           int
 	created, updated, deleted, held, pending, records int64
-	guard                                             string
 }
 
 func (s *planSum) add(r daemon.PlanReport) {

@@ -22,13 +22,11 @@ type site struct {
 	orders   atomic.Pointer[string]
 	arrivals chan arrival
 	template string
-	environ  map[string]string
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	// A socket's path has room for 107 bytes, so the test's own long folder will not do.
-	folder, err := os.MkdirTemp("", "hb")
+	folder, err := os.MkdirTemp("", "hb") //nolint:usetesting // a socket's path has room for 107 bytes; the test's own folder is long
 	if err != nil {
 		t.Fatal(err)
 	}
