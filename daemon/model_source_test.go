@@ -53,13 +53,13 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if page < s.failAt {
 		failure = ""
 	}
-	switch {
-	case failure == "nameless":
-		items = append(items[:len(items):len(items)], `{"r":"a"}`)
-	case failure == "double" && len(items) > 0:
-		items = append(items[:len(items):len(items)], items[0])
-	case failure == "double":
-	case failure != "":
+	switch failure {
+	case "":
+	case "nameless", "double":
+		if len(items) > 0 && (page == 0 || page == s.failAt) { // on every page it would be paging without end
+			items = append(items[:len(items):len(items)], map[string]string{"nameless": `{"r":"a"}`, "double": items[0]}[failure])
+		}
+	default:
 		s.failed = true
 	}
 	if page <= 1 {
