@@ -13,8 +13,9 @@ import (
 
 // job is one configured job at work. Its configuration never changes: an edit retires the job and makes another.
 type job struct {
-	cfg   *configs.Job
-	splay time.Duration
+	cfg      *configs.Job
+	identity string
+	splay    time.Duration
 
 	slot   chan struct{} // of one: whoever holds it owns memory and may commit
 	memory *memory
@@ -50,7 +51,7 @@ type outlook struct {
 var errRetired = errors.New("the job's configuration changed under the run")
 
 func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
-	return &job{cfg: cfg, splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
+	return &job{cfg: cfg, identity: identity(cfg), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
 		state: state, targets: targets, place: -1, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
 }

@@ -104,7 +104,7 @@ func planJob(ctx context.Context, request PlanRequest, store Reading, cfg *confi
 	if err != nil {
 		return out, err
 	}
-	s := survey{cfg: cfg, state: &state, store: base, origin: bridge.Manual}
+	s := survey{cfg: cfg, state: &state, store: base, origin: bridge.Manual, identity: identity(cfg)}
 	s.report.Began, s.report.Origin = time.Now().UTC(), bridge.Manual
 	if err := s.load(ctx); err != nil {
 		return out, err

@@ -82,8 +82,8 @@ type survey struct {
 	progress func(records int64)
 
 	memory   *memory
-	silent   bool // nothing is told: a baseline
-	identity string
+	silent   bool   // nothing is told: a baseline
+	identity string // of the source and key as configured
 
 	report     bridge.RunReport
 	outcome    bridge.Outcome
@@ -98,7 +98,6 @@ type survey struct {
 const maxQuarantine = 100
 
 func (s *survey) look(ctx context.Context) error {
-	s.identity = identity(s.cfg)
 	switch {
 	case s.state.Identity != "" && s.state.Identity != s.identity:
 		s.silent = true
