@@ -68,6 +68,9 @@ func (s *Source) verify(ctx context.Context, names []string, files []known, thor
 		if k == nil {
 			return outcome, nil
 		}
+		if trace := decode.Trace(ctx); trace != nil {
+			trace(fmt.Sprintf("looked at %s, %d bytes, unchanged", name, k.Size))
+		}
 		next[i] = *k
 		outcome.Pages++
 	}

@@ -63,9 +63,9 @@ func TestCompression(t *testing.T) {
 
 // A gzip bomb: twenty kilobytes that become twenty megabytes.
 func TestBodiesAreCappedDecompressed(t *testing.T) {
+	bomb := gzipped("[" + strings.Repeat(" ", 20<<20) + "]")
 	for name, size := range map[string]int{"a small cap": 1000, "a large cap": 3 << 20} {
 		t.Run(name, func(t *testing.T) {
-			bomb := gzipped("[" + strings.Repeat(" ", 20<<20) + "]")
 			s := source(t, newShared(), fmt.Sprintf("max_body = %d\nurl = %q", size, serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				w.Header().Set("Content-Encoding", "gzip")
 				_, _ = w.Write(bomb)

@@ -309,7 +309,7 @@ func (f *fetch) cutShort(ctx context.Context, body *body, err error) error {
 // validatorsOf takes the validators off an answer. A Last-Modified younger than a second before the answer may stand
 // for two states (RFC 9110, section 8.8.2.2) and is left out.
 func validatorsOf(header nethttp.Header) (etag, modified string) {
-	if etag = header.Get("ETag"); len(etag) > maxValidator {
+	if etag = header.Get("ETag"); len(etag) > maxValidator || !printable(etag) {
 		etag = ""
 	}
 	text := header.Get("Last-Modified")

@@ -1,11 +1,16 @@
 package http
 
 import (
+	"encoding/json"
 	nethttp "net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/tidwall/gjson"
 )
 
 func TestNextLink(t *testing.T) {
@@ -84,4 +89,24 @@ func TestOrigin(t *testing.T) {
 			t.Errorf("%s and %s are one origin", a, b)
 		}
 	}
+}
+
+// FuzzCursorPath: whatever a field is called, its path finds it and nothing else.
+func FuzzCursorPath(f *testing.F) {
+	for _, seed := range []string{"id", "a.b", "@this", "#", "*", "!x", "{a", "[0", "a|b", `a\b`, "a:b", `"q"`, "~true", "0", "ü", "..", "%", "\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if name == "" || !utf8.ValidString(name) {
+			t.Skip()
+		}
+		record, err := json.Marshal(map[string]any{"outer": map[string]any{name: "found", name + "x": "wrong", "x" + name: "wrong"}, name: map[string]int{"x": 1}})
+		if err != nil {
+			t.Skip()
+		}
+		path := gjsonPath(decode.Path{"outer", name})
+		if got := gjson.GetBytes(record, path); got.Str != "found" {
+			t.Errorf("%q finds %q in %s", path, got.Raw, record)
+		}
+	})
 }

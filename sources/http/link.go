@@ -1,6 +1,7 @@
 package http
 
 import (
+	"net"
 	"net/url"
 	"strings"
 )
@@ -102,5 +103,5 @@ func origin(u *url.URL) string {
 			port = "443"
 		}
 	}
-	return strings.ToLower(u.Scheme) + "://" + strings.ToLower(u.Hostname()) + ":" + port
+	return strings.ToLower(u.Scheme) + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

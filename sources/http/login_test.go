@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	nethttp "net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/sources"
+	"github.com/hookbridge/bridge/sources/http"
 )
 
 func TestLogins(t *testing.T) {
@@ -187,5 +190,47 @@ func TestErrorsOfEmitComeThrough(t *testing.T) {
 	outcome, err := s.Fetch(context.WithoutCancel(t.Context()), bridge.FetchOptions{}, func(bridge.Record) error { count++; return mine })
 	if !errors.Is(err, mine) || outcome.Complete || count != 1 {
 		t.Errorf("%v %+v after %d records", err, outcome, count)
+	}
+}
+
+// A source that repeats what we sent in its answer does not get it into our errors, traces or logs.
+func TestEchoedCredentialsAreHidden(t *testing.T) {
+	odd := "odd\"S3CRET\\ü"
+	for name, block := range map[string]string{
+		"basic":  "auth \"basic\" {\n username = \"me\"\n password = secret.token\n}",
+		"bearer": `auth "bearer" { token = "S3CRET-literal" }`,
+		"header": fmt.Sprintf("auth \"header\" {\n name = \"Authorization\"\n value = %q\n}", odd),
+		"oauth2": "auth \"oauth2\" {\n token_url = \"%[1]s/token\"\n client_id = \"x\"\n client_secret = \"y\"\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := ""
+			address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				if r.URL.Path == "/token" {
+					w.Header().Set("Content-Type", "application/json")
+					fmt.Fprint(w, `{"access_token":"S3CRET-ACCESS","token_type":"bearer"}`)
+					return
+				}
+				_, sent, _ = strings.Cut(r.Header.Get("Authorization"), " ")
+				if name == "header" {
+					sent = r.Header.Get("Authorization")
+				}
+				w.Header().Set("ETag", sent)
+				fmt.Fprintf(w, "%s you sent %s", strings.Repeat(".", 40), sent)
+			})
+			var log strings.Builder
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			s := source(t, http.NewShared(logger, "", nil), fmt.Sprintf("url = \"%s/\"\n%s", address, strings.ReplaceAll(block, "%[1]s", address)))
+			got := fetch(t, s, nil)
+			got.wantError(t, "you sent (secret)")
+			quoted := strconv.QuoteToASCII(sent)
+			for _, text := range []string{got.Err.Error(), log.String()} {
+				if sent == "" || strings.Contains(text, sent) || strings.Contains(text, quoted[1:len(quoted)-1]) {
+					t.Errorf("%q stands in %s", sent, text)
+				}
+			}
+			if !strings.Contains(log.String(), "answered 200") {
+				t.Errorf("the log does not show the request: %s", log.String())
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	nethttp "net/http"
 	"net/url"
 	"strings"
@@ -76,9 +77,7 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 	}
 	started := time.Now()
 	resp, err := s.client.Do(retryable)
-	if trace := decode.Trace(ctx); trace != nil {
-		trace(s.scrub(traceLine(req, resp, err, time.Since(started))))
-	}
+	s.trace(ctx, req, resp, err, time.Since(started))
 	if err != nil {
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
@@ -118,10 +117,26 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	if status >= 400 {
 		if at, ok := retryAfter(resp.Header, time.Now()); ok {
 			s.host.rest(at)
+			s.shared.logger.Info("a host asked to be left alone", "host", s.url.Host, "status", status, "until", at.UTC())
 			return &bridge.BusyError{RetryAt: at, Err: fmt.Errorf("%w (come back at %s)", err, at.UTC().Format(time.RFC3339))}
 		}
 	}
 	return err
+}
+
+// trace reports a request to whoever wants to see each: the context's trace, and the log if it shows that much.
+func (s *Source) trace(ctx context.Context, req *nethttp.Request, resp *nethttp.Response, err error, took time.Duration) {
+	trace, verbose := decode.Trace(ctx), s.shared.logger.Enabled(ctx, slog.LevelDebug)
+	if trace == nil && !verbose {
+		return
+	}
+	line := s.scrub(traceLine(req, resp, err, took))
+	if trace != nil {
+		trace(line)
+	}
+	if verbose {
+		s.shared.logger.DebugContext(ctx, line)
+	}
 }
 
 func traceLine(req *nethttp.Request, resp *nethttp.Response, err error, took time.Duration) string {

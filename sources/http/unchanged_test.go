@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/http"
 )
 
 // shelf is a source of pages whose content a test changes. It answers conditionally if validate is set, and keeps a
@@ -238,4 +239,40 @@ func TestNotModifiedThatNobodyAskedFor(t *testing.T) {
 		w.WriteHeader(nethttp.StatusNotModified)
 	})))
 	fetch(t, s, nil).wantError(t, "answered 304 Not Modified to a request that was not conditional")
+}
+
+func TestAThousandPagesAndMoreAreNotRemembered(t *testing.T) {
+	pages := 0
+	shared := http.NewShared(nil, "", inProcess(func(req *nethttp.Request) (*nethttp.Response, error) {
+		if n, _ := strconv.Atoi(req.URL.Query().Get("page")); n <= pages {
+			return reply(req, 200, "[1]", "ETag", `"x"`), nil
+		}
+		return reply(req, 200, "[]"), nil
+	}))
+	s := source(t, shared, "url = \"https://api.example.com/\"\npagination \"page\" {}")
+	for _, pages = range []int{999, 1000} {
+		got := fetch(t, s, nil)
+		if got.Err != nil || len(got.Records) != pages || !got.Outcome.Complete {
+			t.Errorf("%d records of %d pages: %v", len(got.Records), pages, got.Err)
+		}
+		if (got.Outcome.Next != nil) != (pages < 1000) {
+			t.Errorf("%d pages and the last, empty one leave a checkpoint of %d bytes", pages, len(got.Outcome.Next))
+		}
+	}
+}
+
+func TestValidatorsThatCannotBeSentBack(t *testing.T) {
+	for _, etag := range []string{strings.Repeat("x", 5000), "\"\xff\""} {
+		var sent []string
+		s := source(t, newShared(), fmt.Sprintf("url = %q", serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			sent = append(sent, r.Header.Get("If-None-Match"))
+			w.Header().Set("ETag", etag)
+			fmt.Fprint(w, `[1]`)
+		})))
+		again := fetch(t, s, fetch(t, s, nil).Outcome.Next)
+		again.want(t)
+		if sent[1] != "" || !again.Outcome.NotModified {
+			t.Errorf("sent %q back, %+v", sent, again.Outcome)
+		}
+	}
 }
