@@ -20,7 +20,7 @@ func approveCommand(a *app) *cobra.Command {
 complete poll still lacked is deleted and told. With --reject the records are kept, and their absence counts again only
 after a complete poll has shown them. HOLD is the number hookbridge status shows. Exit code 1 where nothing is held.`,
 		Args:              between(1, 2, "the name of a job"),
-		ValidArgsFunction: a.completeJob,
+		ValidArgsFunction: first(a.names(jobNames)),
 	}
 	c.Flags().BoolVar(&reject, "reject", false, "keep the records instead")
 	c.RunE = func(cmd *cobra.Command, args []string) error {

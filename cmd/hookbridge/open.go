@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -27,7 +28,22 @@ func (a *app) logger(otherwise slog.Level) *slog.Logger {
 	if a.json {
 		return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !a.err.on}))
+	return slog.New(tint.NewTextHandler(a.stderr, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !a.err.on, ReplaceAttr: harmless}))
+}
+
+// harmless makes what a log line holds safe to print: keys of records and answers of servers come from outside. tint
+// turns the text \x1b back into an escape sequence where it quotes, so that is spelt otherwise.
+func harmless(_ []string, attribute slog.Attr) slog.Attr {
+	text := ""
+	switch v := attribute.Value.Any().(type) {
+	case string:
+		text = v
+	case error:
+		text = v.Error()
+	default:
+		return attribute
+	}
+	return slog.String(attribute.Key, strings.ReplaceAll(printable(text), `\x1b`, `\u001b`))
 }
 
 // writer is the running daemon, or the store itself under its lock where none runs.

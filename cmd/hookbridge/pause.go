@@ -61,7 +61,7 @@ func (a *app) targetCommand(name, short, long string, body func(context.Context,
 		Short:             short,
 		Long:              long + "\n" + targetHelp,
 		Args:              between(1, 1, "the name of a job or a destination"),
-		ValidArgsFunction: a.completeJob,
+		ValidArgsFunction: first(a.names(targetNames)),
 		RunE: action(func(ctx context.Context, args []string) error {
 			return a.withWriter(ctx, func(control daemon.Control) error {
 				target, err := a.target(ctx, control, name, args[0])

@@ -24,7 +24,7 @@ func planCommand(a *app) *cobra.Command {
 It reads the configuration as it stands in the file, so an edit can be judged before a running daemon takes it up.
 --json prints one object a line: {"change": …} for each change, then {"plan": …} for each job.`,
 		Args:              between(0, 1, ""),
-		ValidArgsFunction: a.completeJob,
+		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {
 			p.progress, p.width = a.progress(), a.out.width()
 			request := daemon.PlanRequest{Options: a.options(silent), Change: p.change, Progress: p.fetched}

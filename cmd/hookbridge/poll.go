@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +19,7 @@ func pollCommand(a *app) *cobra.Command {
 		Long: `Run a job once, now, and wait for its end. The running daemon does it; where none runs it is done here, and
 what is to be delivered waits for hookbridge run. Exit code 1 where the run failed.`,
 		Args:              between(1, 1, "the name of a job"),
-		ValidArgsFunction: a.completeJob,
+		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {
 			return a.withWriter(ctx, func(control daemon.Control) error {
 				stop := a.ticking("polling " + args[0])
@@ -131,22 +130,4 @@ func (a *app) ticking(what string) (stop func()) {
 		<-done
 		p.clear()
 	}
-}
-
-// completeJob offers the names of configured jobs to the shell.
-func (a *app) completeJob(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 || a.readGlobals(cmd) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	config, err := a.load()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, job := range config.Jobs {
-		if strings.HasPrefix(job.Name, begun) {
-			names = append(names, job.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

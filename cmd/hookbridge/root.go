@@ -96,6 +96,7 @@ Or watch it: hookbridge demo`,
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
+			a.completeFlags(c)
 			root.AddCommand(c)
 		}
 	}
@@ -169,30 +170,6 @@ func helpCommand() *cobra.Command {
 				return unknownCommand(cmd.Root(), strings.Join(args, " "))
 			}
 			return topic.Help()
-		},
-	}
-}
-
-func completionCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:       "completion bash|zsh|fish|powershell",
-		Short:     "Print a completion script for a shell",
-		Example:   "  source <(hookbridge completion bash)\n  hookbridge completion zsh > \"${fpath[1]}/_hookbridge\"",
-		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
-		Args:      between(1, 1, "the name of a shell: bash, zsh, fish or powershell"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			root := cmd.Root()
-			switch args[0] {
-			case "bash":
-				return root.GenBashCompletionV2(a.stdout, true)
-			case "zsh":
-				return root.GenZshCompletion(a.stdout)
-			case "fish":
-				return root.GenFishCompletion(a.stdout, true)
-			case "powershell":
-				return root.GenPowerShellCompletionWithDesc(a.stdout)
-			}
-			return wrongCall(cmd, "shell %q is not known; choose bash, zsh, fish or powershell", args[0])
 		},
 	}
 }

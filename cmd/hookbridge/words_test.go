@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +67,15 @@ func TestTextFromOutsideCannotDriveTheTerminal(t *testing.T) {
 		if got := printable(in); got != want {
 			t.Errorf("printable(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestLogLinesCannotDriveTheTerminal(t *testing.T) {
+	var b strings.Builder
+	a := &app{stderr: &b, err: paint{on: true}}
+	a.logger(slog.LevelInfo).Error("poll failed", "key", "\x1b[2Jgone", "error", errors.New("answer \x1b]0;title\a"), "quoted", `a \x1b[2J`)
+	if got := b.String(); strings.Contains(got, "\x1b[2J") || strings.Contains(got, "\x1b]0") || !strings.Contains(got, `[2Jgone`) {
+		t.Errorf("the log line is %q", got)
 	}
 }
 
