@@ -83,30 +83,21 @@ func (m *machine) Flood(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "flood") > 0 {
 		t.Skip("rare")
 	}
-	name, s := m.shelf(t)
-	m.undo[name] = s.records
-	records := slices.DeleteFunc(slices.Clone(s.records), func(body string) bool { return idOf(body) > smallIDs })
-	n := rapid.SampledFrom([]int{0, 270, 600}).Draw(t, "records")
-	v := rapid.IntRange(1, 3).Draw(t, "v")
+	j := m.pick(t)
+	s := m.shelves[j.List]
+	m.undo[j.List] = s.records
+	s.records = flood(t, s.records)
+	m.poll(t, j, wire(t, 3000))
+}
+
+// flood gives a shelf another number of records beyond the small ones, all with the same value.
+func flood(t *rapid.T, records []string) []string {
+	records = slices.DeleteFunc(slices.Clone(records), func(body string) bool { return idOf(body) > smallIDs })
+	n, v := rapid.SampledFrom([]int{0, 270, 600}).Draw(t, "records"), rapid.IntRange(1, 3).Draw(t, "v")
 	for i := range n {
 		records = append(records, fmt.Sprintf(`{"id":%d,"r":"a","v":%d,"w":1}`, 1000+i, v))
 	}
-	s.records = records
-	m.jobOf(t, name, func(j *modelJob) { m.poll(t, j, wire(t, 2000)) })
-}
-
-// jobOf calls f with a job that reads a shelf, if there is one.
-func (m *machine) jobOf(t *rapid.T, shelf string, f func(*modelJob)) {
-	var names []string
-	for name, j := range m.jobs {
-		if j.List == shelf {
-			names = append(names, name)
-		}
-	}
-	if len(names) > 0 {
-		slices.Sort(names)
-		f(m.jobs[rapid.SampledFrom(names).Draw(t, "job")])
-	}
+	return records
 }
 
 // Validators begins or ends sending ETags.
@@ -130,9 +121,13 @@ func (m *machine) Polls(t *rapid.T) {
 func (m *machine) Flip(t *rapid.T) {
 	j := m.pick(t)
 	s := m.shelves[j.List]
-	before := s.records
-	s.records = alter(t, before)
-	m.poll(t, j, rapid.IntRange(0, 40).Draw(t, "power cut after"))
+	before, most := s.records, 40
+	if rapid.IntRange(0, 7).Draw(t, "flood") == 0 {
+		s.records, most = flood(t, before), 3000
+	} else {
+		s.records = alter(t, before)
+	}
+	m.poll(t, j, rapid.IntRange(0, most).Draw(t, "power cut after"))
 	s.records = before
 	m.poll(t, j, wire(t, 40))
 }
@@ -155,23 +150,45 @@ func (m *machine) Shift(t *rapid.T) {
 	if j.Size == 0 || j.Quarantine || len(s.records) > 40 {
 		t.Skip("one page")
 	}
-	// Drawn before: the handler runs on goroutines of its own.
-	var versions [][]string
-	records := s.records
+	// All is drawn before: the handler runs on goroutines of its own.
+	var moves []func(records []string, page int) []string
 	for range rapid.IntRange(1, 8).Draw(t, "moves") {
-		records = alter(t, records)
-		versions = append(versions, records)
+		if rapid.Bool().Draw(t, "push") {
+			fresh, other := drawBody(t, 0), drawBody(t, 0)
+			moves = append(moves, func(records []string, page int) []string { return push(records, page*j.Size, fresh, other) })
+			continue
+		}
+		altered := alter(t, s.records)
+		moves = append(moves, func([]string, int) []string { return altered })
 	}
 	from := rapid.IntRange(1, 2).Draw(t, "from page")
 	s.move = func(page int) {
-		if page >= from && len(versions) > 0 {
-			s.records, versions = versions[0], versions[1:]
+		if page >= from && len(moves) > 0 {
+			s.records, moves = moves[0](s.records, page), moves[1:]
 		}
 	}
 	m.poll(t, j, wire(t, 40))
 	s.mu.Lock()
 	s.move = nil
 	s.mu.Unlock()
+}
+
+// push puts a new record in front, so that one that was just shown is shown again on the next page, where it begins at
+// that position, and says something else there. Both are given as records with the id 0.
+func push(records []string, at int, fresh, other string) []string {
+	withID := func(body string, id int) string {
+		return strings.NewReplacer(`"id":0`, fmt.Sprintf(`"id":%d`, id), `"id" : 0`, fmt.Sprintf(`"id" : %d`, id)).Replace(body)
+	}
+	for id := 1; id <= smallIDs; id++ {
+		if !slices.ContainsFunc(records, func(body string) bool { return idOf(body) == id }) {
+			records = slices.Insert(slices.Clone(records), 0, withID(fresh, id))
+			if at < len(records) {
+				records[at] = withID(other, idOf(records[at]))
+			}
+			return records
+		}
+	}
+	return records
 }
 
 // Approve decides about held deletions.
