@@ -83,6 +83,7 @@ type splitter struct {
 	emit     func([]byte, int) error
 	envelope Envelope
 	names    int
+	large    bool // the decoder's buffer has grown beyond reason
 }
 
 func (s *splitter) open(r io.Reader) {
@@ -97,6 +98,9 @@ func (s *splitter) open(r io.Reader) {
 }
 
 func (s *splitter) release() {
+	if s.large {
+		return // rather than to keep a buffer of that size
+	}
 	s.decoder.Reset(none) // let go of the reader, keep the buffer
 	keep := s.in.buffer
 	d := s.decoder
@@ -253,7 +257,7 @@ func (s *splitter) array() error {
 		if err := s.options.check(raw, item); err != nil {
 			return err
 		}
-		s.envelope.Items = item
+		s.envelope.Items, s.large = item, s.large || len(raw) > 1<<20
 		if err := s.emit(raw, item); err != nil {
 			return err
 		}
