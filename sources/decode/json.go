@@ -302,6 +302,7 @@ func (s *splitter) fault(err error, item int) error {
 		return nil
 	}
 	if errors.Is(err, errOverBudget) {
+		s.large = true
 		return &LimitError{Item: item, Limit: fmt.Sprintf("is larger than %s", size(s.options.Record))}
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
