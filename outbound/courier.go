@@ -13,7 +13,7 @@ import (
 
 // Bounds of one courier.
 const (
-	minQueue     = 16
+	minQueue     = 64
 	maxQueue     = 1024
 	queueBytes   = 16 << 20 // bodies held in memory, about
 	maxUnsettled = 4096     // outcomes held while the store cannot take them; then attempts stop

@@ -42,7 +42,7 @@ type filling struct {
 // capacity is how many deliveries are kept at hand: enough that attempts do not wait for the outbox, little enough that
 // large bodies do not fill the memory.
 func (c *courier) capacity() int {
-	n := min(max(4*c.applied.Concurrency, minQueue), maxQueue)
+	n := min(max(16*c.applied.Concurrency, minQueue), maxQueue)
 	if c.weight > 0 {
 		n = min(n, max(2, queueBytes/c.weight))
 	}
