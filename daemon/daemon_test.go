@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -210,5 +211,32 @@ func TestInitialEmitTellsEverything(t *testing.T) {
 	defer d.Close()
 	if diff := cmp.Diff(reportOf{Outcome: "changed", Created: 2}, poll(t, d, "orders")); diff != "" {
 		t.Errorf("first run (-want +got):\n%s", diff)
+	}
+}
+
+func TestQuarantineKeepsTheRestGoingAndNothingIsDeleted(t *testing.T) {
+	source, sink := newLegacy(t, `{"id":1}`, `{"id":2}`, `{"name":"no id"}`), newReceiver(t)
+	d := newBench(t, config(source.URL, sink.URL, "on_bad_record = \"quarantine\"\ndeletes {\n confirm = 1\n}")).open()
+	defer d.Close()
+	poll(t, d, "orders")
+	source.set(`{"id":1}`, `{"id":3}`, `{"name":"still no id"}`, `{"id":3}`)
+	if diff := cmp.Diff(reportOf{Outcome: "changed", Created: 1}, poll(t, d, "orders")); diff != "" {
+		t.Errorf("with bad records (-want +got):\n%s", diff)
+	}
+	s := statusOf(t, d)
+	var reasons []string
+	for _, q := range s.Jobs[0].Quarantine {
+		reasons = append(reasons, fmt.Sprintf("page %d, item %d, key %q", q.Page, q.Item, q.Key))
+	}
+	want := []string{`page 1, item 3, key ""`, `page 1, item 4, key "3"`}
+	if diff := cmp.Diff(want, reasons); diff != "" {
+		t.Errorf("quarantine in status (-want +got):\n%s", diff)
+	}
+	source.set(`{"id":1}`, `{"id":3}`, `{"id":4}`)
+	if diff := cmp.Diff(reportOf{Outcome: "changed", Created: 1, Deleted: 1}, poll(t, d, "orders")); diff != "" {
+		t.Errorf("healed (-want +got):\n%s", diff)
+	}
+	if s := statusOf(t, d); len(s.Jobs[0].Quarantine) > 0 {
+		t.Errorf("the quarantine outlives its records: %+v", s.Jobs[0].Quarantine)
 	}
 }

@@ -19,7 +19,8 @@ type job struct {
 
 	slot   chan struct{} // of one: whoever holds it owns memory and may commit
 	memory *memory
-	absent int // rows absent when the job was opened; memory counts them once it is loaded
+	bad    []bridge.Quarantined // what the store's quarantine holds, as far as this process knows
+	absent int                  // rows absent when the job was opened; memory counts them once it is loaded
 
 	mu      sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
 	state   bridge.JobState

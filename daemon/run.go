@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -87,9 +88,16 @@ func (r *run) do(ctx context.Context) error {
 
 // writes reports whether the survey found anything that a commit must keep.
 func (r *run) writes(spool *spool) bool {
-	return spool.steps > 0 || len(r.judged.Counted)+len(r.judged.Holds) > 0 || r.scan != nil && len(r.scan.Returned()) > 0 ||
+	return spool.steps > 0 || r.newlyBad() || len(r.judged.Counted)+len(r.judged.Holds) > 0 || r.scan != nil && len(r.scan.Returned()) > 0 ||
 		r.finish.Baselined != r.state.Baselined || r.finish.Empty != r.state.Empty ||
 		r.finish.Complete && (r.state.OldRules != r.state.Rules || r.state.Identity != r.identity)
+}
+
+// newlyBad reports whether the quarantine differs from the one that is stored.
+func (r *run) newlyBad() bool {
+	return !slices.EqualFunc(r.quarantine, r.job.bad, func(a, b bridge.Quarantined) bool {
+		return a.Key == b.Key && a.Page == b.Page && a.Item == b.Item && a.Reason == b.Reason
+	})
 }
 
 // commit writes the run chunk by chunk: changes, then absences, then deletions, and what the run proved with the last.
@@ -157,6 +165,7 @@ func (r *run) commit(ctx context.Context, spool *spool, began int64) error {
 	if err := flush(); err != nil {
 		return err
 	}
+	r.job.bad = r.quarantine
 	if len(r.judged.Holds) > 0 {
 		return r.memory.loadAbsences(ctx, r.store, r.state.Number) // the store has numbered the hold
 	}

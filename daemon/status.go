@@ -25,7 +25,7 @@ type desk struct {
 func (k desk) status(ctx context.Context, request StatusRequest) (Status, error) {
 	cfg := k.config()
 	s := Status{Version: k.version, Config: cfg.Path, Store: k.path, StoreBytes: storeBytes(k.path), Backlog: k.store.Backlog(),
-		BacklogCap: cfg.Bridge.Retain.Backlog, Jobs: []JobStatus{}, Destinations: []DestinationStatus{}, Holds: []bridge.Hold{}}
+		BacklogCap: cfg.Bridge.Retain.Backlog, Jobs: []JobStatus{}, Destinations: []DestinationStatus{}, Holds: []bridge.Hold{}, Warnings: cfg.Warnings.Lines()}
 	holds, err := k.store.Holds(ctx)
 	if err != nil {
 		return s, err
