@@ -18,7 +18,8 @@ func approveCommand(a *app) *cobra.Command {
 		Short: "Release or reject held deletions",
 		Long: `Release the deletions of a job that were held because too many records vanished at once: what the last
 complete poll still lacked is deleted and told. With --reject the records are kept, and their absence counts again only
-after a complete poll has shown them. HOLD is the number hookbridge status shows. Exit code 1 where nothing is held.`,
+after a complete poll has shown them. HOLD is the number hookbridge status shows. Exit code 1 where nothing is held.
+--json: {deleted, kept}.`,
 		Args:              between(1, 2, "the name of a job"),
 		ValidArgsFunction: first(a.names(jobNames)),
 	}

@@ -22,7 +22,8 @@ func deliveriesCommand(a *app) *cobra.Command {
 		Use:   "deliveries",
 		Short: "List deliveries, newest last",
 		Long: `List deliveries, newest last: waiting (behind an earlier one of the same record), ready, delivered or dead.
---json prints an array; with -f, one object a line whenever a delivery is made or changes.`,
+--json: an array of {id, destination, state, held, event, type, job, key, sequence, attempts, due, ended, status, error,
+replay}; with -f one such object a line, whenever a delivery is made or changes.`,
 		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()
@@ -55,7 +56,10 @@ func deliveriesCommand(a *app) *cobra.Command {
 	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show one delivery: its attempts, the answers, the request",
-		Args:  between(1, 1, "the number of a delivery"),
+		Long: `Show one delivery: its attempts, the answers, and the request without signature and secret headers.
+--json: what deliveries --json prints, with tries[] {number, at, took, status, error, answer} and request {method, url,
+headers[], body}.`,
+		Args: between(1, 1, "the number of a delivery"),
 	}
 	show.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := strconv.ParseInt(args[0], 10, 64)

@@ -40,7 +40,8 @@ func demoCommand(a *app) *cobra.Command {
 		Short: "A legacy API that changes, the bridge and a receiver, in one terminal",
 		Long: `A small legacy API whose data keeps changing, the bridge and a receiver that verifies, in one terminal: prints each
 change as it happens and the webhook it becomes. It uses a configuration and a store of its own, both gone afterwards;
---config names another configuration, whose jobs read the demo's API and whose destination is the demo's receiver.`,
+--config names another configuration, whose jobs read the demo's API and whose destination is the demo's receiver.
+--json: one {at, who, text} a line.`,
 		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()

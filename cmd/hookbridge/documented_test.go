@@ -103,12 +103,15 @@ func TestPrintedCallsAreRight(t *testing.T) {
 	}
 }
 
-// TestEveryCommandExplainsItself: a short line, and arguments that are checked.
+// TestEveryCommandExplainsItself: a short line, what --json prints, and arguments that are checked.
 func TestEveryCommandExplainsItself(t *testing.T) {
 	var visit func(*cobra.Command)
 	visit = func(c *cobra.Command) {
 		if c.Short == "" {
 			t.Errorf("%s has no explanation", c.CommandPath())
+		}
+		if c.RunE != nil && !c.HasSubCommands() && c.Name() != "help" && c.Name() != "completion" && !strings.Contains(c.Long, "--json") {
+			t.Errorf("%s does not say what --json prints", c.CommandPath())
 		}
 		if c.Args == nil && c.Name() != "help" {
 			t.Errorf("%s does not check its arguments", c.CommandPath())

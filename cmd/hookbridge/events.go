@@ -24,8 +24,10 @@ func eventsCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "List events, newest last",
-		Long:  "List events, newest last. --json prints an array; with -f, one object a line as they are told.",
-		Args:  between(0, 0, ""),
+		Long: `List events, newest last.
+--json: an array of {number, id, time, type, op, job, key, sequence, origin, changed[], before, after, data}; with -f one such
+object a line, as events are told. Bodies come with --bodies.`,
+		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()
 	flags.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they are told")
@@ -33,7 +35,7 @@ func eventsCommand(a *app) *cobra.Command {
 	flags.StringVar(&query.Key, "key", "", "of the record with this `KEY`")
 	flags.StringVar(&query.Type, "type", "", "of this `TYPE`")
 	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
-	flags.BoolVar(&query.Bodies, "bodies", false, "with before, after and data; in --json only")
+	flags.BoolVar(&query.Bodies, "bodies", false, "with before, after and data, where --json is given")
 	when.flags(c)
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
@@ -52,6 +54,7 @@ func eventsCommand(a *app) *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use:   "show ID",
 		Short: "Show one event with its bodies and deliveries",
+		Long:  "Show one event with its bodies and deliveries.\n--json: what events --json prints, with deliveries[].",
 		Args:  between(1, 1, "the id of an event, evt_…"),
 		RunE: action(func(ctx context.Context, args []string) error {
 			return a.showEvent(ctx, args[0])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,8 +91,11 @@ func (a *app) conclude(err error) int {
 	}
 	var hint string
 	var withHint *hintError
-	if errors.As(err, &withHint) {
+	switch {
+	case errors.As(err, &withHint):
 		hint = withHint.hint
+	case errors.Is(err, fs.ErrPermission):
+		hint = "call hookbridge as the user the bridge runs as"
 	}
 	a.complain(err.Error(), hint)
 	return exitFailed

@@ -19,7 +19,8 @@ func fmtCommand(a *app) *cobra.Command {
 		Use:   "fmt [FILE...]",
 		Short: "Rewrite configuration files in canonical style",
 		Long: `Rewrite configuration files in canonical style: indentation and aligned equals signs, nothing else.
-Without FILE it is the configuration itself; - reads stdin and writes stdout. Prints the files it changed.`,
+Without FILE it is the configuration itself; - reads stdin and writes stdout. Prints the files it changed.
+--json: {changed[]}.`,
 		Args: between(0, -1, ""),
 		RunE: action(func(_ context.Context, args []string) error {
 			if len(args) == 0 {

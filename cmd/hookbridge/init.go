@@ -12,11 +12,18 @@ import (
 	"github.com/hookbridge/bridge/configs"
 )
 
+const nextSteps = `wrote %s
+next:
+  write into it where your system is and where changes go
+  export HOOKBRIDGE_SECRET=$(hookbridge secret new)    the receiver needs it too
+  hookbridge plan                                      what would be told
+`
+
 func initCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init",
 		Short: "Write a commented bridge.hcl to start from",
-		Long:  "Write a commented bridge.hcl to start from. A file that exists is never overwritten.",
+		Long:  "Write a commented bridge.hcl to start from. A file that exists is never overwritten.\n--json: {created}.",
 		Args:  between(0, 0, ""),
 		RunE: action(func(context.Context, []string) error {
 			f, err := os.OpenFile(a.config, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -33,8 +40,7 @@ func initCommand(a *app) *cobra.Command {
 			if a.json {
 				return a.document(map[string]string{"created": a.config})
 			}
-			a.printf("wrote %s\n", a.config)
-			a.printf("next: put in where your system is and where changes go, then run: hookbridge plan\n")
+			a.printf(nextSteps, a.config)
 			return nil
 		}),
 	}

@@ -26,7 +26,9 @@ func listenCommand(a *app) *cobra.Command {
 		Short: "A local receiver that verifies and prints what arrives",
 		Long: `A local receiver that verifies every signature and prints what arrives, a line each. It answers 200, and 401
 where the signature does not match. The secret comes from --secret or from HOOKBRIDGE_SECRET; a whpk_… public key
-verifies ed25519 signatures.`,
+verifies ed25519 signatures.
+--json: one {at, answer, verified, problem, id, again, replay, type, timestamp, job, key, sequence, origin, changed[], body} a
+line; body comes with --bodies.`,
 		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()

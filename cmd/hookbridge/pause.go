@@ -16,6 +16,7 @@ have the same name.`
 func pauseCommand(a *app) *cobra.Command {
 	return a.targetCommand("pause", "Pause a job or a destination",
 		"Pause a job, which is no longer polled, or a destination, whose deliveries are held. It stays so until resume.",
+		"{job or destination, state}",
 		func(ctx context.Context, control daemon.Control, target daemon.Target) error {
 			if err := control.Pause(ctx, target); err != nil {
 				return err
@@ -27,6 +28,7 @@ func pauseCommand(a *app) *cobra.Command {
 func resumeCommand(a *app) *cobra.Command {
 	return a.targetCommand("resume", "Resume a job or a destination",
 		"Resume a paused job, or a destination that was paused or disabled; what was held for it is sent.",
+		"{job or destination, state}",
 		func(ctx context.Context, control daemon.Control, target daemon.Target) error {
 			if err := control.Resume(ctx, target); err != nil {
 				return err
@@ -38,6 +40,7 @@ func resumeCommand(a *app) *cobra.Command {
 func forgetCommand(a *app) *cobra.Command {
 	return a.targetCommand("forget", "End the state of a removed job or destination",
 		"End the state of a job or destination that is no longer configured: a job's records, a destination's held deliveries.",
+		"{count}",
 		func(ctx context.Context, control daemon.Control, target daemon.Target) error {
 			gone, err := control.Forget(ctx, target)
 			if err != nil {
@@ -55,11 +58,11 @@ func forgetCommand(a *app) *cobra.Command {
 		})
 }
 
-func (a *app) targetCommand(name, short, long string, body func(context.Context, daemon.Control, daemon.Target) error) *cobra.Command {
+func (a *app) targetCommand(name, short, long, shape string, body func(context.Context, daemon.Control, daemon.Target) error) *cobra.Command {
 	return &cobra.Command{
 		Use:               name + " NAME",
 		Short:             short,
-		Long:              long + "\n" + targetHelp,
+		Long:              long + "\n" + targetHelp + "\n--json: " + shape + ".",
 		Args:              between(1, 1, "the name of a job or a destination"),
 		ValidArgsFunction: first(a.names(targetNames)),
 		RunE: action(func(ctx context.Context, args []string) error {

@@ -22,7 +22,9 @@ func planCommand(a *app) *cobra.Command {
 		Long: `Fetch and compare for real, commit nothing and print what a run would tell:
   + created   ~ updated, field by field   - deleted
 It reads the configuration as it stands in the file, so an edit can be judged before a running daemon takes it up.
---json prints one object a line: {"change": …} for each change, then {"plan": …} for each job.`,
+--json prints one object a line: {"change": …} for each change, then {"plan": …} for each job. Fields are
+change {job, op, key, type, told, why, fields[] {pointer, before, after}, before, after} and
+plan {job, report, baseline, guard, warnings[], error}; report is what poll --json prints.`,
 		Args:              between(0, 1, ""),
 		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {

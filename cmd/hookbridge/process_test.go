@@ -28,6 +28,9 @@ func call(t *testing.T, environ map[string]string, args ...string) *process {
 		reading.Go(func() {
 			defer close(lines)
 			for scan := bufio.NewScanner(r); scan.Scan(); {
+				if strings.Contains(scan.Text(), strings.TrimPrefix(scriptSecret, "whsec_")) {
+					t.Errorf("hookbridge %s prints a secret: %s", strings.Join(args, " "), scan.Text())
+				}
 				lines <- scan.Text()
 			}
 		})

@@ -18,7 +18,8 @@ func replayCommand(a *app) *cobra.Command {
 		Short: "Send events again, under the same ids",
 		Long: `Send events again: the same ids, the same bytes, marked with hookbridge-replay: 1 because they stand outside the
 order. Name events, or select them; what still waits for its turn is left alone. With --missing a destination
-gets what it never had a delivery for, such as the events from before it was configured.`,
+gets what it never had a delivery for, such as the events from before it was configured.
+--json: {count}.`,
 		Example: `  hookbridge replay evt_0198…                         one event, to every destination it went to
   hookbridge replay --dead --destination warehouse     all dead letters of a destination
   hookbridge replay --job orders --since 2h            what orders told in the last two hours

@@ -120,6 +120,9 @@ func (a *app) readGlobals(cmd *cobra.Command) error {
 		}
 		a.vars[name] = value
 	}
+	if a.json {
+		a.out.on = false // machines want the bare text
+	}
 	if _, err := a.logLevel(slog.LevelInfo); err != nil {
 		return wrongCall(cmd, "%s", err)
 	}

@@ -22,7 +22,8 @@ func runCommand(a *app) *cobra.Command {
 		Short: "The daemon: poll, compare, deliver",
 		Long: `The daemon: poll, compare, deliver, until SIGINT or SIGTERM. It then stops polling and finishes what it is
 delivering for at most --drain; a second signal cuts that short. Nothing is lost either way: what was not delivered is
-delivered after the next start. SIGHUP, or saving the configuration file, reloads it; a broken file keeps the old one.`,
+delivered after the next start. SIGHUP, or saving the configuration file, reloads it; a broken file keeps the old one.
+It logs to stderr; --json: one JSON object a line.`,
 		Args: between(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.run(cmd.Context(), drain)

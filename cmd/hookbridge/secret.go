@@ -21,7 +21,8 @@ func secretCommand(a *app) *cobra.Command {
 		Short: "Print a new secret",
 		Long: `Print a new secret for a destination: whsec_… signs and verifies; with --ed25519 a pair of which the
 private half (whsk_…) signs here and the public half (whpk_…) verifies there.
-It is stored nowhere: keep it where the configuration finds it, as in secrets = [env("WAREHOUSE_SECRET")].`,
+It is stored nowhere: keep it where the configuration finds it, as in secrets = [env("WAREHOUSE_SECRET")].
+--json: {secret}, or with --ed25519 {private, public}.`,
 		Args: between(0, 0, ""),
 		RunE: action(func(context.Context, []string) error {
 			if pair {

@@ -17,7 +17,11 @@ func statusCommand(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Jobs, destinations and holds at a glance",
 		Long: `Jobs, destinations and holds at a glance, from the running daemon or, where none runs, from its store.
---deep also checks the store itself; exit code 1 where something is wrong with it.`,
+--deep also checks the store itself; exit code 1 where something is wrong with it.
+--json: {running, version, pid, since, config, config_error, store, store_bytes, backlog, backlog_cap, jobs[] {name, state,
+schedule, baselined, last_run, next_run, records, pending, held, quarantine[]}, destinations[] {name, state, reason, backlog,
+dead, next_attempt}, holds[] {id, job, since, rows, total}, warnings[], deep {ok, problems[], took}}; last_run is what
+poll --json prints.`,
 		Args: between(0, 0, ""),
 		RunE: action(func(ctx context.Context, _ []string) error {
 			return a.withReader(ctx, func(control daemon.Control) error {

@@ -34,7 +34,8 @@ func validateCommand(a *app) *cobra.Command {
 		Use:   "validate",
 		Short: "Check the configuration and print every mistake",
 		Long: `Check the configuration without touching any system: syntax, names, types, references, schedules, secrets.
-Every mistake is printed with its line; exit code 1 where there is one, warnings alone give 0.`,
+Every mistake is printed with its line; exit code 1 where there is one, warnings alone give 0.
+--json: {valid, config, jobs, destinations, diagnostics[] {severity, summary, detail, file, line, column}}.`,
 		Args: between(0, 0, ""),
 		RunE: action(func(context.Context, []string) error {
 			config, err := a.load()

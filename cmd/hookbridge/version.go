@@ -31,6 +31,7 @@ func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of hookbridge, Go and SQLite",
+		Long:  "Print the versions of hookbridge, Go and SQLite.\n--json: {version, revision, modified, go, sqlite, platform}.",
 		Args:  between(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			sqlite, _, _ := sqlite3.Version()
