@@ -248,3 +248,17 @@ func TestParsePath(t *testing.T) {
 		}
 	}
 }
+
+// idle has nothing to say and never ends.
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+func TestAReaderWithoutProgressIsGivenUp(t *testing.T) {
+	for _, kind := range decode.Kinds() {
+		_, err := decode.Format{Kind: decode.Kind(kind)}.Split(idle{}, decode.Options{}, nil)
+		if !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}

@@ -132,6 +132,9 @@ func play(t *testing.T, fixture *txtar.Archive) {
 		if got.Outcome.Stable == unstable {
 			t.Errorf("stable is %t", got.Outcome.Stable)
 		}
+		if unstable && got.Outcome.Next != nil {
+			t.Errorf("an unstable scan leaves a checkpoint: %s", got.Outcome.Next)
+		}
 	}
 	server.mu.Lock()
 	defer server.mu.Unlock()

@@ -223,3 +223,15 @@ func TestTheJobsTimeEndsAFetch(t *testing.T) {
 		})
 	}
 }
+
+func TestRedirectsWithoutEnd(t *testing.T) {
+	requests := 0
+	s := source(t, newShared(), fmt.Sprintf("url = \"%s/\"", serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		requests++
+		nethttp.Redirect(w, r, fmt.Sprintf("/%d", requests), nethttp.StatusFound)
+	})))
+	fetch(t, s, nil).wantError(t, "source.http: redirected more than ten times")
+	if requests != 10 {
+		t.Errorf("%d requests, want 10", requests)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	nethttp "net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -274,5 +275,31 @@ func TestValidatorsThatCannotBeSentBack(t *testing.T) {
 		if sent[1] != "" || !again.Outcome.NotModified {
 			t.Errorf("sent %q back, %+v", sent, again.Outcome)
 		}
+	}
+}
+
+func TestAValidatorIsForOneAddress(t *testing.T) {
+	second := "/?page=2"
+	var log []string
+	s := source(t, newShared(), fmt.Sprintf("url = \"%s/\"\npagination \"link\" {}", serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		log = append(log, r.URL.RequestURI()+" "+r.Header.Get("If-None-Match"))
+		w.Header().Set("ETag", `"same"`) // everywhere: a validator compares versions of one address only
+		switch r.URL.RequestURI() {
+		case "/":
+			w.Header().Set("Link", "<"+second+">; rel=next")
+		case second:
+			w.Header().Set("Link", "</?page=3>; rel=next")
+		}
+		if r.Header.Get("If-None-Match") != "" {
+			w.WriteHeader(nethttp.StatusNotModified)
+			return
+		}
+		fmt.Fprintf(w, "[%q]", r.URL.RequestURI())
+	})))
+	first := fetch(t, s, nil)
+	log, second = nil, "/?page=zwei"
+	fetch(t, s, first.Outcome.Next).want(t, `1.1 "/"`, `2.1 "/?page=zwei"`, `3.1 "/?page=3"`)
+	if want := []string{`/ "same"`, "/?page=zwei ", "/ ", "/?page=zwei ", "/?page=3 "}; !slices.Equal(log, want) {
+		t.Errorf("asked %q, want %q", log, want)
 	}
 }
