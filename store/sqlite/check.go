@@ -15,6 +15,8 @@ var rules = []string{
 		WHERE record.id - (number << 40) > last_row LIMIT 100`,
 	`SELECT 'row ' || id || ' is of job number ' || job || ', which is not there' FROM record
 		WHERE job NOT IN (SELECT number FROM job) LIMIT 100`,
+	`SELECT 'row ' || id || ' has the mark of row ' || hex(substr(mark, 1, 8)) || ' (hex)' FROM record
+		WHERE hex(substr(mark, 1, 8)) <> format('%016X', id) LIMIT 100`,
 	`SELECT 'row ' || id || ' was moved by commit ' || moved || ', after the last' FROM record
 		WHERE moved > (SELECT commits FROM clock) LIMIT 100`,
 	`SELECT 'row ' || id || ' waits in hold ' || hold || ', which is not its job''s' FROM record WHERE absent <> 0 AND hold <> 0

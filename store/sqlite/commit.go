@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -62,6 +61,7 @@ type chunkWriter struct {
 	chunk  *bridge.Chunk
 	done   *bridge.Committed
 	commit int64
+	left   bool // a row was left alone
 	teller
 }
 
@@ -90,6 +90,9 @@ func (w *chunkWriter) apply() error {
 	}
 	if err := w.deletes(); err != nil {
 		return err
+	}
+	if w.left {
+		w.db.runs.leave(w.job.number, w.chunk.Began)
 	}
 	if w.chunk.Finish != nil {
 		return w.finish()
@@ -121,16 +124,15 @@ func (w *chunkWriter) put(p *bridge.Put) (int64, error) {
 		return 0, err
 	}
 	e := p.Entry
+	mark := markOf(e, e.ID, w.chunk.RulesNumber)
 	if p.Body == nil { // the row itself does not move, so its number stays
 		ok, err := w.untouched(e.ID, func(until int64) (int64, error) {
-			return w.exec("UPDATE record SET hash = ?, raw = ?, canon = ?, rules = ? WHERE id = ? AND moved <= ?",
-				e.Key, e.Raw, e.Canon, w.chunk.RulesNumber, e.ID, until)
+			return w.exec("UPDATE record SET mark = ? WHERE id = ? AND moved <= ?", mark, e.ID, until)
 		})
 		return idIf(ok, e.ID), err
 	}
 	ok, err := w.untouched(e.ID, func(until int64) (int64, error) {
-		return w.exec("UPDATE record SET hash = ?, raw = ?, canon = ?, rules = ?, moved = ? WHERE id = ? AND moved <= ?",
-			e.Key, e.Raw, e.Canon, w.chunk.RulesNumber, w.commit, e.ID, until)
+		return w.exec("UPDATE record SET mark = ?, moved = ? WHERE id = ? AND moved <= ?", mark, w.commit, e.ID, until)
 	})
 	if err != nil || !ok {
 		return 0, err
@@ -156,6 +158,7 @@ func (w *chunkWriter) untouched(id int64, statement func(until int64) (int64, er
 	var moved int64
 	found, err := w.tx.first("SELECT moved FROM record WHERE id = ?", func(r row) { moved = r.int(0) }, id)
 	if err != nil || !found || w.db.runs.newer(w.job.number, w.chunk.Began, moved) {
+		w.left = true
 		return false, err
 	}
 	n, err = statement(moved)
@@ -166,6 +169,7 @@ func (w *chunkWriter) create(p *bridge.Put) (int64, error) {
 	if w.db.runs.buried(w.job.number) {
 		moved, err := w.number("SELECT moved FROM tombstone WHERE job = ? AND key = ?", w.job.number, p.Key)
 		if err != nil || w.db.runs.newer(w.job.number, w.chunk.Began, moved) {
+			w.left = true
 			return 0, err
 		}
 	}
@@ -174,10 +178,10 @@ func (w *chunkWriter) create(p *bridge.Put) (int64, error) {
 	if id >= to {
 		return 0, fmt.Errorf("job %q has used up its row numbers; start anew with: hookbridge forget job.%s", w.job.name, w.job.name)
 	}
-	n, err := w.exec(`INSERT INTO record (id, key, hash, raw, canon, rules, moved) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (job, key) DO NOTHING`,
-		id, p.Key, p.Entry.Key, p.Entry.Raw, p.Entry.Canon, w.chunk.RulesNumber, w.commit)
+	n, err := w.exec("INSERT INTO record (id, key, mark, moved) VALUES (?, ?, ?, ?) ON CONFLICT (job, key) DO NOTHING",
+		id, p.Key, markOf(p.Entry, id, w.chunk.RulesNumber), w.commit)
 	if err != nil || n == 0 { // somebody else has created it
+		w.left = true
 		return 0, err
 	}
 	body := p.Body
@@ -289,8 +293,8 @@ func (w *chunkWriter) finish() error {
 	checkpoint := []byte(f.Checkpoint)
 	// The rules were edited under the run: what it proved, it proved under the rules before.
 	edited := w.chunk.RulesNumber != w.job.rulesNumber
-	if edited || slices.Contains(w.done.IDs, 0) || slices.Contains(w.done.Gone, false) {
-		checkpoint = nil // rows were left alone: nothing may be taken as unchanged (P8)
+	if edited || w.left || w.db.runs.left(w.job.number, w.chunk.Began) {
+		checkpoint = nil // rows were left alone, in this chunk or before: nothing may be taken as unchanged (P8)
 	}
 	if f.Complete {
 		w.job.identity = w.chunk.Identity

@@ -181,8 +181,9 @@ func TestCheckFindsWhatDoesNotFit(t *testing.T) {
 		"hold that is not":      {"UPDATE record SET absent = 1, hold = 3", "waits in hold 3"},
 		"clock set back":        {"UPDATE clock SET events = 0", "the clock does not know"},
 		"attempt too many":      {"INSERT INTO attempt VALUES (1, 4, 0, 0, 0, '', '')", "has an attempt 4"},
-		"unknown job":           {"INSERT INTO record (id, key, hash, raw, canon, rules, moved) VALUES (900 << 40, '', 0, 0, 0, 0, 0)", "job number 900"},
+		"unknown job":           {"INSERT INTO record (id, key, mark, moved) VALUES (900 << 40, '', zeroblob(40), 0)", "job number 900"},
 		"row beyond the last":   {"UPDATE job SET last_row = 1 WHERE name = 'orders'", "beyond its job's last"},
+		"mark of another":       {"UPDATE record SET mark = zeroblob(40) WHERE id = (SELECT min(id) FROM record)", "has the mark of row 0000000000000000"},
 		"commit to come":        {"UPDATE clock SET commits = 0", "after the last"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,7 +230,8 @@ func TestTheSchemaRefusesWhatCannotBe(t *testing.T) {
 		"UPDATE event SET id = x'00'",
 		"UPDATE record SET hold = 1",
 		"UPDATE record SET absent = -2",
-		"INSERT INTO record (id, key, hash, raw, canon, rules, moved) SELECT id + 1, key, 0, 0, 0, 0, 0 FROM record",
+		"INSERT INTO record (id, key, mark, moved) SELECT id + 1, key, mark, 0 FROM record",
+		"UPDATE record SET mark = zeroblob(39)",
 		"UPDATE destination SET backlog = -1",
 	} {
 		if _, err := raw.Exec(statement); err == nil {

@@ -349,3 +349,36 @@ func TestTheWALStaysBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestRowsComeInTheOrderAskedFor(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	var keys []string
+	for i := range 40 {
+		keys = append(keys, fmt.Sprint(i))
+	}
+	ids := b.create(true, keys...)
+	b.remove(b.begin(), ids[3], "3")
+	for name, asked := range map[string][]int{
+		"rising": {0, 1, 2, 3, 4, 5}, "with gaps": {0, 2, 5, 9, 10, 30, 31, 39}, "falling": {9, 8, 7}, "mixed": {5, 6, 7, 1, 2, 3, 30}, "none": {},
+	} {
+		var want, got []string
+		var of []int64
+		for _, i := range asked {
+			of = append(of, ids[i])
+			if i != 3 {
+				want = append(want, fmt.Sprintf(`%d {"id":"%d"}`, i, i))
+			}
+		}
+		err := b.Rows(t.Context(), b.job.Number, of, func(r bridge.Row) error {
+			got = append(got, r.Key+" "+string(r.Body))
+			return nil
+		})
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%s: error %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+	other := must[bridge.JobState](t)(b.OpenJob(t.Context(), "other", "", ""))
+	if err := b.Rows(t.Context(), other.Number, ids[:1], func(bridge.Row) error { return nil }); err == nil {
+		t.Error("read a row of another job")
+	}
+}

@@ -23,7 +23,10 @@ type runs struct {
 	tombstones map[int64]bool                 // jobs that may have some
 }
 
-type activeRun struct{ own map[int64]bool } // numbers of its commits
+type activeRun struct {
+	own  map[int64]bool // numbers of its commits
+	left bool           // it has left a row alone
+}
 
 // BeginRun notes that a run of the job begins and returns the number its chunks carry as Began: what other commits
 // write from now on, they leave alone. Every run that begins has to end, see EndRun.
@@ -118,6 +121,22 @@ func (r *runs) others(job, began int64) bool {
 		}
 	}
 	return false
+}
+
+// leave notes that the run has left a row alone.
+func (r *runs) leave(job, began int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run := r.active[job][began]; run != nil {
+		run.left = true
+	}
+}
+
+func (r *runs) left(job, began int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	run := r.active[job][began]
+	return run != nil && run.left
 }
 
 func (r *runs) buried(job int64) bool {

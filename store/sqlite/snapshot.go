@@ -16,18 +16,33 @@ func span(job int64) (int64, int64) { return job << rowBits, (job + 1) << rowBit
 // Index calls each for every row of the job's snapshot, ordered by ID. Canon is 0 where the fingerprint was taken under
 // other rules than those in force.
 func (db *DB) Index(ctx context.Context, job int64, each func(bridge.IndexEntry) error) error {
+	const page = 4096
 	err := db.read(ctx, func(c *conn) error {
-		from, to := span(job)
-		n := 0
-		return c.query(`SELECT id, hash, raw, CASE rules WHEN (SELECT rules_number FROM job WHERE number = ?) THEN canon ELSE 0 END
-			FROM record WHERE id >= ? AND id < ? ORDER BY id`, func(r row) error {
-			if n++; n&0xfff == 0 && ctx.Err() != nil {
-				return ctx.Err()
+		rules, err := c.number("SELECT rules_number FROM job WHERE number = ?", job)
+		if err != nil {
+			return err
+		}
+		for from, to := span(job); from < to; {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			return each(bridge.IndexEntry{
-				ID: r.int(0), Key: uint64(r.int(1)), Raw: uint64(r.int(2)), Canon: uint64(r.int(3)),
-			})
-		}, job, from, to)
+			var count int64
+			var marks string
+			_, err := c.first(`SELECT count(*), max(id), group_concat(mark, '') FROM
+				(SELECT id, mark FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)`, func(r row) {
+				count, from, marks = r.int(0), r.int(1)+1, r.text(2)
+			}, from, to, page)
+			if err != nil {
+				return err
+			}
+			if err := entries(marks, count, rules, each); err != nil {
+				return err
+			}
+			if count < page {
+				break
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("read index of job %d: %w", job, err)
@@ -57,20 +72,18 @@ func (db *DB) Absences(ctx context.Context, job int64) ([]bridge.Absence, error)
 func (db *DB) Rows(ctx context.Context, job int64, ids []int64, each func(bridge.Row) error) error {
 	from, to := span(job)
 	err := db.read(ctx, func(c *conn) error {
-		for i, id := range ids {
-			if i&0xff == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if id < from || id >= to {
-				return fmt.Errorf("row %d is not of this job", id)
-			}
-			err := c.query("SELECT record.id, key, body FROM record JOIN body ON body.id = record.id WHERE record.id = ?",
-				func(r row) error {
-					return each(bridge.Row{ID: r.int(0), Key: r.text(1), Body: r.blob(2)})
-				}, id)
-			if err != nil {
+		for len(ids) > 0 {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
+			n := stretch(ids)
+			if low, high := ids[0], ids[n-1]; low < from || high >= to {
+				return fmt.Errorf("rows %d to %d are not of this job", low, high)
+			}
+			if err := readRows(c, ids[:n], each); err != nil {
+				return err
+			}
+			ids = ids[n:]
 		}
 		return nil
 	})
@@ -78,6 +91,31 @@ func (db *DB) Rows(ctx context.Context, job int64, ids []int64, each func(bridge
 		return fmt.Errorf("read rows of job %d: %w", job, err)
 	}
 	return nil
+}
+
+// stretch returns how many ids from the first on rise so closely that walking over the rows between them is cheaper than
+// looking each up.
+func stretch(ids []int64) int {
+	const gap, most = 4, 4096
+	n := 1
+	for n < min(len(ids), most) && ids[n] > ids[n-1] && ids[n]-ids[n-1] <= gap {
+		n++
+	}
+	return n
+}
+
+func readRows(c *conn, ids []int64, each func(bridge.Row) error) error {
+	return c.query(`SELECT record.id, key, body FROM record JOIN body ON body.id = record.id
+		WHERE record.id BETWEEN ? AND ? ORDER BY record.id`, func(r row) error {
+		id := r.int(0)
+		for len(ids) > 0 && ids[0] < id {
+			ids = ids[1:]
+		}
+		if len(ids) == 0 || ids[0] != id {
+			return nil
+		}
+		return each(bridge.Row{ID: id, Key: r.text(1), Body: r.blob(2)})
+	}, ids[0], ids[len(ids)-1])
 }
 
 // Holds returns the holds of all jobs that still have rows waiting.

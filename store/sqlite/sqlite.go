@@ -89,7 +89,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	db.writer, err = dial(path, url.Values{
-		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"}, "_cache_size": {"-65536"},
+		"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_busy_timeout": {"5000"}, "_cache_size": {"-32768"},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
@@ -97,7 +97,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	if err := db.prepare(o.MaxPages); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	db.openReaders(url.Values{"_query_only": {"true"}, "_busy_timeout": {"5000"}, "_cache_size": {"-8192"}})
+	db.openReaders(url.Values{"_query_only": {"true"}, "_busy_timeout": {"5000"}, "_cache_size": {"-4096"}})
 	db.runs.active = make(map[int64]map[int64]*activeRun)
 	db.pending.rows = make(map[int64]*runRow)
 	db.wal.wake = make(chan struct{}, 1)

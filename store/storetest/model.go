@@ -40,6 +40,7 @@ type mrun struct {
 	began int
 	own   map[int]bool
 	rules int64 // number when it began
+	left  bool  // it left a row alone
 }
 
 type mevent struct {
@@ -117,6 +118,7 @@ func (w *world) commit(c *bridge.Chunk, done bridge.Committed) error {
 		if applied != (done.IDs[i] != 0) || applied && id != done.IDs[i] {
 			return fmt.Errorf("put %d of %q: applied as row %d, expected %v as row %d", i, p.Key, done.IDs[i], applied, id)
 		}
+		run.left = run.left || !applied
 		if applied && p.Event != nil {
 			told++
 			if err := w.tell(&j.state, p.Event, c.Targets); err != nil {
@@ -132,6 +134,7 @@ func (w *world) commit(c *bridge.Chunk, done bridge.Committed) error {
 			return fmt.Errorf("delete %d of %q: applied %v, expected %v", i, d.Key, done.Gone[i], applied)
 		}
 		if !applied {
+			run.left = true
 			continue
 		}
 		delete(j.rows, d.ID)
@@ -148,7 +151,7 @@ func (w *world) commit(c *bridge.Chunk, done bridge.Committed) error {
 	}
 	j.state.Records = int64(len(j.rows))
 	if f := c.Finish; f != nil {
-		w.finish(j, c, f)
+		w.finish(j, run, c, f)
 	}
 	return nil
 }
@@ -190,6 +193,7 @@ func (w *world) absences(j *mjob, run *mrun, c *bridge.Chunk) {
 		}
 		row := j.rows[a.ID]
 		if row == nil || run.newer(row.moved) {
+			run.left = true
 			continue
 		}
 		if a.Scans <= 0 {
@@ -211,12 +215,13 @@ func (j *mjob) held() (n int64) {
 	return n
 }
 
-func (w *world) finish(j *mjob, c *bridge.Chunk, f *bridge.Finish) {
+func (w *world) finish(j *mjob, run *mrun, c *bridge.Chunk, f *bridge.Finish) {
 	s := &j.state
 	s.Checkpoint, s.Baselined, s.Empty = f.Checkpoint, f.Baselined, f.Empty
-	if c.RulesNumber != s.RulesNumber {
+	if run.left || c.RulesNumber != s.RulesNumber {
 		s.Checkpoint = nil
-	} else if f.Complete {
+	}
+	if f.Complete && c.RulesNumber == s.RulesNumber {
 		s.OldRules = s.Rules
 	}
 	if f.Complete {

@@ -48,10 +48,7 @@ CREATE TABLE run (
 CREATE TABLE record (
     id     INTEGER PRIMARY KEY,
     key    TEXT NOT NULL,
-    hash   INTEGER NOT NULL, -- of the key
-    raw    INTEGER NOT NULL, -- of the body's bytes
-    canon  INTEGER NOT NULL, -- fingerprint under the rules numbered next
-    rules  INTEGER NOT NULL,
+    mark   BLOB NOT NULL CHECK (length(mark) = 40), -- id, hash of the key, of the body, fingerprint, its rules' number
     moved  INTEGER NOT NULL, -- number of the commit that last wrote it
     absent INTEGER NOT NULL DEFAULT 0 CHECK (absent >= -1), -- complete fetches in a row without it; -1: deletion rejected
     stable INTEGER NOT NULL DEFAULT 0 CHECK (stable >= 0),
