@@ -3,6 +3,8 @@ package outbound
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -203,6 +205,55 @@ func TestCertificatesAreChecked(t *testing.T) {
 	l := try(t, local(server.URL), nil)
 	if l.verdict != bridge.Retry || !strings.Contains(l.attempt.Error, "certificate") || requests.Load() != 0 || handshakes.Load() != 1 {
 		t.Errorf("got %v %q, %d handshakes", l.verdict, l.attempt.Error, handshakes.Load())
+	}
+}
+
+// TestTLS delivers over HTTP/2 to a server it trusts, and not to one that speaks less than TLS 1.2.
+func TestTLS(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		newest  uint16
+		verdict bridge.Verdict
+		reason  string
+	}{{"HTTP/2", tls.VersionTLS13, bridge.Delivered, ""}, {"TLS 1.1", tls.VersionTLS11, bridge.Retry, "protocol version"}} {
+		t.Run(c.name, func(t *testing.T) {
+			var proto string
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { proto = r.Proto }))
+			server.EnableHTTP2 = true
+			server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of us
+			server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: c.newest}
+			server.StartTLS()
+			defer server.Close()
+			d := New(nil, Options{})
+			p, err := d.plan(local(server.URL))
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := newClient(p, nil)
+			defer client.close()
+			client.own.TLSClientConfig.RootCAs = x509.NewCertPool()
+			client.own.TLSClientConfig.RootCAs.AddCert(server.Certificate())
+			l := newCourier(d, p).attempt(t.Context(), p, client, &bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
+			if l.verdict != c.verdict || !strings.Contains(l.attempt.Error, c.reason) || c.verdict == bridge.Delivered && proto != "HTTP/2.0" {
+				t.Errorf("got %v %q by %q", l.verdict, l.attempt.Error, proto)
+			}
+		})
+	}
+}
+
+// TestAnswerThatNeverEnds: the status says that the receiver has it, whatever becomes of the rest.
+func TestAnswerThatNeverEnds(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "thank")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	destination := local(server.URL)
+	destination.Timeout = 30 * time.Millisecond
+	if l := try(t, destination, nil); l.verdict != bridge.Delivered || l.attempt.Answer != "thank" || l.strained {
+		t.Errorf("got %v %+v", l.verdict, l.attempt)
 	}
 }
 

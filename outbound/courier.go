@@ -270,7 +270,7 @@ func (c *courier) first(now time.Time) (int, time.Time) {
 
 // alarm is how long the courier may sleep when nothing happens.
 func (c *courier) alarm(now time.Time, active bool) time.Duration {
-	wait := time.Hour
+	wait := time.Minute // a clock that was set does not go unnoticed for longer
 	until := func(at time.Time) {
 		if !at.IsZero() {
 			wait = max(0, min(wait, at.Sub(now)))

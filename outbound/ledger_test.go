@@ -165,8 +165,8 @@ func running(t *testing.T, outbox Outbox, options Options, destinations ...Desti
 	if err := d.Set(destinations); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	drain, cut := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(t.Context())
+	drain, cut := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, drain) }()
 	var result error

@@ -67,6 +67,9 @@ func (c *courier) refill(ctx context.Context, now time.Time) {
 	}
 	go func() {
 		deliveries, next, err := c.outbox.Due(ctx, c.number, now, limit, c.claimed)
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err() // whatever the store calls it, we are stopping
+		}
 		c.filled <- filling{deliveries, limit, next, err}
 	}()
 }
@@ -86,7 +89,7 @@ func (c *courier) take(f filling) {
 	if f.err != nil {
 		c.look = true
 		if errors.Is(f.err, context.Canceled) {
-			return // we are stopping
+			return
 		}
 		if c.looking.again(f.err, time.Now()) {
 			c.options.Logger.Error("the outbox cannot be read; deliveries wait", "destination", c.applied.Name, "error", f.err)
