@@ -40,12 +40,19 @@ func (a *app) run(ctx context.Context, drain time.Duration) error {
 		return err
 	}
 	ctx, draining, release := stopping(ctx, drain, options.Logger)
+	defer release()
 	if err := announce(ctx, d, options.Logger); err != nil {
 		return errors.Join(err, d.Close())
 	}
 	var reloader sync.WaitGroup
 	reloader.Go(func() { reloading(ctx, d) })
 	err = d.Run(ctx, draining)
+	switch {
+	case draining.Err() != nil:
+		options.Logger.Warn("stopped; deliveries were cut short and are made after the next start", "by", context.Cause(draining))
+	case err == nil:
+		options.Logger.Info("stopped")
+	}
 	release()
 	reloader.Wait()
 	if closed := d.Close(); err == nil {
@@ -94,12 +101,12 @@ func stopping(parent context.Context, drain time.Duration, log *slog.Logger) (ct
 			cut(errors.New("a second signal"))
 		}
 	}()
-	return ctx, draining, func() {
+	return ctx, draining, sync.OnceFunc(func() {
 		signal.Stop(signals)
 		close(finished)
 		stop()
 		cut(nil)
-	}
+	})
 }
 
 // reloading reads the configuration again on every SIGHUP.
