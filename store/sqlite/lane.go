@@ -83,7 +83,9 @@ func (l lanes) drop(destination int64) {
 	}
 }
 
-// hashOf stands for a record in the name of its lane. Two records that share one merely wait for each other.
+// hashOf stands for a record in the name of its lane. Two records that share one merely wait for each other. The job's
+// number is spread over the whole seed: of a short key a small seed changes only a few bits, and record 10031000 of job 1
+// would share the lane of record 10000000 of job 2.
 func hashOf(job int64, key string) int64 {
-	return int64(xxh3.HashStringSeed(key, uint64(job)))
+	return int64(xxh3.HashStringSeed(key, uint64(job)*0x9e3779b97f4a7c15))
 }
