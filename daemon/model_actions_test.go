@@ -72,6 +72,15 @@ func (m *machine) Change(t *rapid.T) {
 	s.records = alter(t, s.records)
 }
 
+// Glance is a change and a look at it: what happens most.
+func (m *machine) Glance(t *rapid.T) {
+	j := m.pick(t)
+	s := m.shelves[j.List]
+	m.undo[j.List] = s.records
+	s.records = alter(t, s.records)
+	m.poll(t, j, wire(t, 40))
+}
+
 // Undo puts the truth back to what it was before its last change: A, B, and A again.
 func (m *machine) Undo(t *rapid.T) {
 	name, s := m.shelf(t)
@@ -109,9 +118,11 @@ func (m *machine) Validators(t *rapid.T) {
 // Poll looks once.
 func (m *machine) Poll(t *rapid.T) { m.poll(t, m.pick(t), wire(t, 40)) }
 
-// Polls looks again and again, which is how deletions are proved.
+// Polls looks again and again after a change, which is how deletions are proved.
 func (m *machine) Polls(t *rapid.T) {
 	j := m.pick(t)
+	s := m.shelves[j.List]
+	s.records = alter(t, s.records)
 	for range rapid.IntRange(2, 4).Draw(t, "polls") {
 		m.poll(t, j, wire(t, 40))
 	}
@@ -121,6 +132,7 @@ func (m *machine) Polls(t *rapid.T) {
 func (m *machine) Flip(t *rapid.T) {
 	j := m.pick(t)
 	s := m.shelves[j.List]
+	m.poll(t, j, -1)
 	before, most := s.records, 40
 	if rapid.IntRange(0, 7).Draw(t, "flood") == 0 {
 		s.records, most = flood(t, before), 3000
@@ -149,6 +161,9 @@ func (m *machine) Shift(t *rapid.T) {
 	s := m.shelves[j.List]
 	if j.Size == 0 || j.Quarantine || len(s.records) > 40 {
 		t.Skip("one page")
+	}
+	if j.identity != j.modelConf.identity() && rapid.Bool().Draw(t, "baseline first") {
+		m.poll(t, j, -1)
 	}
 	// All is drawn before: the handler runs on goroutines of its own.
 	var moves []func(records []string, page int) []string
@@ -227,8 +242,8 @@ func drawConf(t *rapid.T) modelConf {
 	c := modelConf{
 		List: rapid.SampledFrom([]string{"a", "a", "b"}).Draw(t, "list"), View: rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "view"),
 		Key: rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "key"), Rule: rapid.IntRange(0, len(modelRules)-1).Draw(t, "rule"),
-		Size: rapid.SampledFrom([]int{0, 0, 3, 50}).Draw(t, "size"), Confirm: rapid.IntRange(1, 3).Draw(t, "confirm"),
-		MaxRows: rapid.SampledFrom([]int{0, 1, 3, 1000}).Draw(t, "max_rows"),
+		Size: rapid.SampledFrom([]int{0, 0, 2, 3, 5}).Draw(t, "size"), Confirm: rapid.IntRange(1, 3).Draw(t, "confirm"),
+		MaxRows: rapid.SampledFrom([]int{1, 3, 1000, 1000}).Draw(t, "max_rows"),
 		Emit:    rapid.IntRange(0, 3).Draw(t, "emit") == 0, Quarantine: rapid.IntRange(0, 3).Draw(t, "quarantine") == 0,
 		Mute:    rapid.SampledFrom([]bridge.Op{"", "", "", bridge.Created, bridge.Updated, bridge.Deleted}).Draw(t, "mute"),
 		Deliver: rapid.SampledFrom([][]string{{"x"}, {"y"}, {"x", "y"}, {"z", "x"}}).Draw(t, "deliver"),

@@ -103,7 +103,11 @@ func newMachine(t *rapid.T) *machine {
 	m.server = httptest.NewServer(m)
 	m.add(t)
 	m.write(t)
-	m.Change(t)
+	for _, name := range []string{"a", "b"} {
+		for id := range rapid.IntRange(0, smallIDs-2).Draw(t, "records") {
+			m.shelves[name].records = append(m.shelves[name].records, drawBody(t, id+1))
+		}
+	}
 	m.open(t)
 	return m
 }
