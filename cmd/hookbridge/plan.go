@@ -115,43 +115,40 @@ func (p *planner) change(c daemon.PlanChange) error {
 	}
 	p.shown++
 	p.progress.clear()
-	key := p.out.bold(cut(printable(c.Change.Key), 60))
-	note := p.whyWords(c)
+	key, why := cut(printable(c.Change.Key), 60), whyWords(c)
+	sign, body := "~", json.RawMessage(nil)
 	switch c.Change.Op {
 	case bridge.Created:
-		p.printf("  %s %s%s  %s\n", p.out.green("+"), key, note, p.record(c.Change.After, c.Change.Key+note))
+		sign, body = "+", c.Change.After
 	case bridge.Deleted:
-		p.printf("  %s %s%s  %s\n", p.out.red("-"), key, note, p.record(c.Change.Before, c.Change.Key+note))
-	default:
-		p.printf("  %s %s%s\n", p.out.yellow("~"), key, note)
-		p.fields(c.Fields)
+		sign, body = "-", c.Change.Before
 	}
+	room := p.width - utf8.RuneCountInString(key+why) - 6
+	if room < 12 {
+		body = nil // a few characters would say nothing
+	}
+	line := fmt.Sprintf("  %s %s%s  %s", p.out.op(c.Change.Op)(sign), p.out.bold(key), p.out.faint(why),
+		p.out.faint(cut(printable(string(body)), room)))
+	p.printf("%s\n", strings.TrimRight(line, " "))
+	p.fields(c.Fields)
 	return nil
 }
 
 // whyWords says why a change would not be told. A baseline is said once, at the end, not for every record.
-func (p *planner) whyWords(c daemon.PlanChange) string {
-	if c.Told {
+func whyWords(c daemon.PlanChange) string {
+	switch {
+	case c.Told || c.Why == "baseline":
 		return ""
+	case c.Why == "edit":
+		return " (silent: the job was edited)"
+	case c.Why == "when":
+		return " (not told: the event's when is false)"
+	case c.Why == "pending":
+		return " (pending: not confirmed yet)"
+	case c.Why == "held":
+		return " (held until approved)"
 	}
-	switch c.Why {
-	case "baseline":
-		return ""
-	case "edit":
-		return p.out.faint(" (silent: the job was edited)")
-	case "when":
-		return p.out.faint(" (not told: the event's when is false)")
-	case "pending":
-		return p.out.faint(" (pending: not confirmed yet)")
-	case "held":
-		return p.out.yellow(" (held until approved)")
-	}
-	return p.out.faint(" (" + printable(c.Why) + ")")
-}
-
-// record is a body on what is left of the line.
-func (p *planner) record(body json.RawMessage, before string) string {
-	return p.out.faint(cut(printable(string(body)), max(p.width-utf8.RuneCountInString(before)-8, 20)))
+	return " (" + printable(c.Why) + ")"
 }
 
 func (p *planner) fields(fields []daemon.FieldChange) {
