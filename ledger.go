@@ -31,7 +31,7 @@ type JobState struct {
 // RunReport says how a run went. It is what status shows and what the store keeps of the last run of each job.
 type RunReport struct {
 	Began     time.Time     `json:"at"`
-	Took      time.Duration `json:"took"`
+	Took      time.Duration `json:"took_ns"`
 	Origin    Origin        `json:"origin"`
 	Outcome   RunOutcome    `json:"outcome"`
 	Error     string        `json:"error,omitempty"`

@@ -58,7 +58,7 @@ type Status struct {
 type DeepStatus struct {
 	OK       bool          `json:"ok"`
 	Problems []string      `json:"problems"`
-	Took     time.Duration `json:"took"`
+	Took     time.Duration `json:"took_ns"`
 }
 
 // JobStatus is one job. State is idle, queued, running, paused, backing-off, backlog (paused by the backlog cap) or
@@ -157,7 +157,7 @@ type DeliveryDetail struct {
 type AttemptView struct {
 	Number int           `json:"number"`
 	At     time.Time     `json:"at"`
-	Took   time.Duration `json:"took"`
+	Took   time.Duration `json:"took_ns"`
 	Status int           `json:"status,omitempty"`
 	Error  string        `json:"error,omitempty"`
 	Answer string        `json:"answer,omitempty"`

@@ -120,6 +120,14 @@ func TestBacklogAtItsCapPausesTheJobAndSaysSo(t *testing.T) {
 	if s := statusOf(t, d); s.Jobs[0].State != "backlog" || s.Backlog != 2 || s.BacklogCap != 2 {
 		t.Errorf("status: state %s, backlog %d of %d", s.Jobs[0].State, s.Backlog, s.BacklogCap)
 	}
+	i, err := Inspect(t.Context(), Options{Path: b.path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if s := statusOf(t, i); s.Backlog != 2 {
+		t.Errorf("read from beside, the backlog is %d, want 2", s.Backlog)
+	}
 }
 
 func TestCommandsReachTheDaemonThroughItsSocket(t *testing.T) {

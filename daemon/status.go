@@ -24,7 +24,7 @@ type desk struct {
 
 func (k desk) status(ctx context.Context, request StatusRequest) (Status, error) {
 	cfg := k.config()
-	s := Status{Version: k.version, Config: cfg.Path, Store: k.path, StoreBytes: storeBytes(k.path), Backlog: k.store.Backlog(),
+	s := Status{Version: k.version, Config: cfg.Path, Store: k.path, StoreBytes: storeBytes(k.path),
 		BacklogCap: cfg.Bridge.Retain.Backlog, Jobs: []JobStatus{}, Destinations: []DestinationStatus{}, Holds: []bridge.Hold{}, Warnings: cfg.Warnings.Lines()}
 	holds, err := k.store.Holds(ctx)
 	if err != nil {
@@ -74,6 +74,7 @@ func (k desk) status(ctx context.Context, request StatusRequest) (Status, error)
 	known := map[string]bool{}
 	for _, info := range infos {
 		known[info.Name] = true
+		s.Backlog += info.Backlog
 		d := DestinationStatus{Name: info.Name, State: info.State, Reason: info.Reason, Backlog: info.Backlog, Dead: info.Dead, NextAttempt: info.Next}
 		if cfg.Destination(info.Name) == nil {
 			d.State = bridge.Orphaned
