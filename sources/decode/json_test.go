@@ -157,6 +157,9 @@ func TestCaps(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a cursor too long", func(t *testing.T) {
+		everyWay(t, decode.KindJSON, "data", `{"next":"`+strings.Repeat("x", 70<<10)+`","data":[]}`, decode.Options{Fields: paths(t, "next")}, "error: the body has a value of more than 64 KiB at \"next\"\n")
+	})
 	t.Run("a line too long", func(t *testing.T) {
 		everyWay(t, decode.KindNDJSON, "", "1\n"+long+"\n", decode.Options{Record: 100}, "1 1\nerror: record 2 is larger than 100 bytes\n")
 	})

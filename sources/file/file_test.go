@@ -211,6 +211,19 @@ func TestAFileThatIsReplacedWhileItIsReadFails(t *testing.T) {
 			_, err = f.WriteString(" ")
 			return err
 		},
+		"replaced by one of the same size and time": func(path string) error {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(path+".new", []byte("[1,3]"), 0o600); err != nil {
+				return err
+			}
+			if err := os.Chtimes(path+".new", info.ModTime(), info.ModTime()); err != nil {
+				return err
+			}
+			return os.Rename(path+".new", path)
+		},
 		"removed": os.Remove,
 	} {
 		t.Run(name, func(t *testing.T) {
