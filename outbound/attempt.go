@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/signature"
 )
 
 const (
@@ -90,10 +91,10 @@ func (p *plan) request(delivery *bridge.Delivery, at time.Time, agent string) (*
 	values := [...]string{kind, agent, strconv.FormatInt(at.Unix(), 10), ""} // one allocation for all
 	h["Content-Type"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]
-	h[p.dialect.Timestamp] = values[2:3:3]
+	h["Webhook-Timestamp"] = values[2:3:3]
 	if p.signs {
-		values[3] = p.dialect.Sign(p.keys, delivery.Event.ID, at, body)
-		h[p.dialect.Signature] = values[3:4:4]
+		values[3] = signature.Sign(p.keys, delivery.Event.ID, at, body)
+		h["Webhook-Signature"] = values[3:4:4]
 	}
 	for name, values := range p.headers {
 		h[name] = values

@@ -90,8 +90,8 @@ func (d *Dispatcher) plan(destination Destination) (*plan, error) {
 	}
 
 	switch p.Signature {
-	case "", signature.Standard.Name:
-		p.Signature, p.dialect, p.signs = signature.Standard.Name, signature.Standard, true
+	case "", signature.Standard.Name():
+		p.Signature, p.dialect, p.signs = signature.Standard.Name(), signature.Standard, true
 	case "none":
 		p.dialect = signature.Standard
 	default:

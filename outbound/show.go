@@ -50,9 +50,9 @@ func (p *plan) show(delivery *bridge.Delivery, agent string) (Request, error) {
 	for _, name := range slices.Sorted(maps.Keys(made.Header)) {
 		for _, value := range made.Header[name] {
 			switch {
-			case name == p.dialect.Timestamp:
+			case name == "Webhook-Timestamp":
 				value = "(time of the attempt)"
-			case name == p.dialect.Signature, p.headers[name] != nil:
+			case name == "Webhook-Signature", p.headers[name] != nil:
 				value = hidden
 			}
 			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), value})
