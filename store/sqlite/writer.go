@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -88,25 +89,16 @@ func (db *DB) write() {
 // rolled back and each is committed alone, so that it fails alone.
 func (db *DB) commitBatch(batch []*request) []*request {
 	t, err := db.begin()
-	start := t.now
 	for i := 0; err == nil; i++ {
 		if i == len(batch) {
-			if i == batchMax || time.Since(start) > batchTime {
+			if i == batchMax || time.Since(t.now) > batchTime {
 				break
 			}
-			select {
-			case r, ok := <-db.queue:
-				if !ok {
-					err = t.commit()
-					db.answer(batch, err)
-					return batch
-				}
-				batch = append(batch, r)
-			default:
-			}
-			if i == len(batch) {
+			r := db.queued()
+			if r == nil {
 				break
 			}
+			batch = append(batch, r)
 		}
 		err = batch[i].apply(t)
 	}
@@ -123,6 +115,19 @@ func (db *DB) commitBatch(batch []*request) []*request {
 		r.done <- db.commitOne(r)
 	}
 	return batch
+}
+
+// queued returns the next request that is there already; nil: none.
+func (db *DB) queued() *request {
+	for range 2 {
+		select {
+		case r := <-db.queue:
+			return r
+		default:
+			runtime.Gosched() // those who were answered last may be about to ask again
+		}
+	}
+	return nil
 }
 
 func (db *DB) commitOne(r *request) error {

@@ -100,6 +100,7 @@ func (m *machine) restart(t *rapid.T) {
 	for _, j := range m.world.jobs {
 		j.runs, j.graves = make(map[int64]*mrun), make(map[string]int)
 	}
+	m.check(t)
 }
 
 func (m *machine) anyJob(t *rapid.T) *mjob {

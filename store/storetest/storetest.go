@@ -79,7 +79,7 @@ func Run(t *testing.T, open Open) {
 		}
 		m.openJob(rt)
 		m.openDestination(rt)
-		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			rapid.SampledFrom(steps).Draw(rt, "step")(rt)
 			m.compare(rt)
 		}
