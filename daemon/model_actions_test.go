@@ -167,8 +167,9 @@ func (m *machine) Shift(t *rapid.T) {
 	}
 	// All is drawn before: the handler runs on goroutines of its own.
 	var moves []func(records []string, page int) []string
+	pushes := rapid.Bool().Draw(t, "pushes")
 	for range rapid.IntRange(1, 8).Draw(t, "moves") {
-		if rapid.Bool().Draw(t, "push") {
+		if pushes || rapid.Bool().Draw(t, "push") {
 			fresh, other := drawBody(t, 0), drawBody(t, 0)
 			moves = append(moves, func(records []string, page int) []string { return push(records, page*j.Size, fresh, other) })
 			continue
