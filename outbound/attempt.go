@@ -3,7 +3,6 @@ package outbound
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -47,7 +46,7 @@ func (c *courier) attempt(ctx context.Context, p *plan, client *client, delivery
 		l.attempt.Error = p.scrub(err.Error())
 		return l
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, fmt.Errorf("no answer within %s", p.Timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, p.late)
 	defer cancel()
 	ctx = watch(ctx)
 	response, err := client.Do(request.WithContext(ctx))

@@ -66,6 +66,7 @@ type plan struct {
 	headers http.Header       // own headers, canonical names
 	hide    *strings.Replacer // replaces secrets in what a receiver says; nil: there are none
 	longest int               // secret, in bytes
+	late    error             // why an attempt is ended that takes too long
 }
 
 // plan checks a destination and reports every mistake in it.
@@ -147,6 +148,7 @@ func (d *Dispatcher) plan(destination Destination) (*plan, error) {
 	if p.State == "" {
 		p.State = bridge.Active
 	}
+	p.late = fmt.Errorf("no answer within %s", p.Timeout)
 	p.conceal()
 	return p, errors.Join(problems...)
 }
