@@ -57,7 +57,7 @@ replay}; with -f one such object a line, whenever a delivery is made or changes.
 		Use:   "show ID",
 		Short: "Show one delivery: its attempts, the answers, the request",
 		Long: `Show one delivery: its attempts, the answers, and the request without signature and secret headers.
---json: what deliveries --json prints, with tries[] {number, at, took, status, error, answer} and request {method, url,
+--json: what deliveries --json prints, with tries[] {number, at, took_ns, status, error, answer} and request {method, url,
 headers[], body}.`,
 		Args: between(1, 1, "the number of a delivery"),
 	}

@@ -4,11 +4,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/daemon"
 )
 
 var (
@@ -121,4 +126,75 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 	}
 	visit(rootCommand(&app{}))
+}
+
+// TestHelpNamesWhatJSONPrints holds the field names in the help texts to the types that are printed.
+func TestHelpNamesWhatJSONPrints(t *testing.T) {
+	root := rootCommand(&app{})
+	for command, printed := range map[string]any{
+		"validate":        validation{},
+		"poll":            bridge.RunReport{},
+		"approve":         daemon.ApproveReport{},
+		"status":          daemon.Status{},
+		"events":          daemon.EventView{},
+		"deliveries":      daemon.DeliveryView{},
+		"deliveries show": daemon.DeliveryDetail{},
+		"replay":          daemon.Count{},
+		"forget":          daemon.Count{},
+		"listen":          arrival{},
+		"version":         versionReport{},
+	} {
+		c, _, err := root.Find(strings.Fields(command))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, shape, _ := strings.Cut(c.Long, "--json:")
+		if open := strings.IndexByte(shape, '{'); open >= 0 {
+			shape = shape[open : strings.LastIndexByte(shape, '}')+1]
+		}
+		named := map[string]bool{}
+		for _, name := range regexp.MustCompile(`[a-z_]+`).FindAllString(shape, -1) {
+			named[name] = true
+		}
+		top, all := map[string]bool{}, map[string]bool{}
+		tags(reflect.TypeOf(printed), top, all)
+		if command == "deliveries show" { // it names only what it has beyond deliveries
+			top = map[string]bool{"tries": true, "request": true}
+			named["tries"] = strings.Contains(c.Long, "tries[]")
+			delete(named, "and")
+		}
+		for name := range top {
+			if !named[name] {
+				t.Errorf("%s prints %q, and its help does not say so", command, name)
+			}
+		}
+		for name := range named {
+			if !all[name] {
+				t.Errorf("the help of %s names %q, which is never printed", command, name)
+			}
+		}
+	}
+}
+
+// tags collects the names of JSON fields: those of a type itself, and those of everything below it.
+func tags(typ reflect.Type, top, all map[string]bool) {
+	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
+		typ = typ.Elem()
+	}
+	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[time.Time]() {
+		return
+	}
+	for i := range typ.NumField() {
+		field := typ.Field(i)
+		if field.Anonymous {
+			tags(field.Type, top, all)
+			continue
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		top[name], all[name] = true, true
+		tags(field.Type, map[string]bool{}, all)
+	}
 }

@@ -18,8 +18,8 @@ func pollCommand(a *app) *cobra.Command {
 		Short: "Run a job once, now",
 		Long: `Run a job once, now, and wait for its end. The running daemon does it; where none runs it is done here, and
 what is to be delivered waits for hookbridge run. Exit code 1 where the run failed.
---json: {at, took, origin, outcome, error, pages, bytes, seen, created, updated, deleted, silent, skipped, left_alone, bad,
-pending, held, complete, stable, failures, ticks_missed, last_ended}; took is in nanoseconds.`,
+--json: {at, took_ns, origin, outcome, error, pages, bytes, seen, created, updated, deleted, silent, skipped, left_alone, bad,
+pending, held, complete, stable, failures, ticks_missed, last_ended}.`,
 		Args:              between(1, 1, "the name of a job"),
 		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {

@@ -20,7 +20,7 @@ func statusCommand(a *app) *cobra.Command {
 --deep also checks the store itself; exit code 1 where something is wrong with it.
 --json: {running, version, pid, since, config, config_error, store, store_bytes, backlog, backlog_cap, jobs[] {name, state,
 schedule, baselined, last_run, next_run, records, pending, held, quarantine[]}, destinations[] {name, state, reason, backlog,
-dead, next_attempt}, holds[] {id, job, since, rows, total}, warnings[], deep {ok, problems[], took}}; last_run is what
+dead, next_attempt}, holds[] {id, job, since, rows, total}, warnings[], deep {ok, problems[], took_ns}}; last_run is what
 poll --json prints.`,
 		Args: between(0, 0, ""),
 		RunE: action(func(ctx context.Context, _ []string) error {
