@@ -329,7 +329,7 @@ func (m *machine) calm(t *rapid.T) {
 		j := m.jobs[name]
 		for range j.Confirm + 3 { // a baseline that has to be seen twice, what is absent, and one for good measure
 			before := maps.Clone(j.rows)
-			if m.poll(t, j, -1); j.done && maps.Equal(before, j.rows) {
+			if m.poll(t, j, -1); j.done && !j.empty && maps.Equal(before, j.rows) {
 				break
 			}
 		}
