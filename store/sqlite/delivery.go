@@ -20,7 +20,7 @@ const (
 // reports as in the caller's hands; of each lane at most the head is ever ready. next is when the earliest of the
 // others falls due; zero: none.
 func (db *DB) Due(ctx context.Context, destination int64, now time.Time, limit int, claimed func(id int64) bool) (due []bridge.Delivery, next time.Time, err error) {
-	err = db.read(ctx, func(c *conn) error {
+	err = db.readFrom(ctx, db.hasty, func(c *conn) error {
 		due = nil
 		var ids []int64
 		// The index alone answers this, however many are in the caller's hands.

@@ -382,3 +382,47 @@ func TestRowsComeInTheOrderAskedFor(t *testing.T) {
 		t.Error("read a row of another job")
 	}
 }
+
+func TestMovesHappenTogetherOrNotAtAll(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	b.create(false, "1")
+	for _, name := range []string{"orders/eu", "orders/us", "stock", "items"} {
+		must[bridge.JobState](t)(b.OpenJob(t.Context(), name, "", ""))
+	}
+	names := func() string {
+		t.Helper()
+		var names []string
+		for _, j := range must[[]bridge.JobState](t)(b.Jobs(t.Context())) {
+			names = append(names, j.Name)
+		}
+		return strings.Join(names, " ")
+	}
+	err := b.MoveJobs(t.Context(), [][2]string{{"orders", "sales"}, {"stock", "items"}})
+	if err == nil || !strings.Contains(err.Error(), `job "stock"`) || !strings.Contains(err.Error(), `job "items"`) {
+		t.Errorf("moved onto state: %v", err)
+	}
+	if got := names(); got != "items orders orders/eu orders/us stock" {
+		t.Errorf("jobs after a move that failed: %s", got)
+	}
+	moves := [][2]string{{"orders", "sales"}, {"sales/eu", "sales/emea"}, {"stock", "stock/all"}, {"gone", "sales"}}
+	if err := b.MoveJobs(t.Context(), moves); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(); got != "items sales sales/emea sales/us stock/all" {
+		t.Errorf("jobs after the moves: %s", got)
+	}
+	moved := must[bridge.JobState](t)(b.Job(t.Context(), "sales"))
+	if moved.Number != b.job.Number || moved.Records != 1 {
+		t.Errorf("moved job %+v has lost its state", moved)
+	}
+	for _, name := range []string{"orders", "sales"} { // told under the one, found under both
+		if found := must[[]bridge.EventRow](t)(b.Events(t.Context(), bridge.EventQuery{Job: name})); len(found) != 1 || found[0].Job != "orders" {
+			t.Errorf("events of job %s: %+v", name, found)
+		}
+	}
+	b.job.Name = "sales"
+	b.create(false, "2")
+	if e := b.due(9)[1].Event; e.Job != "sales" || e.Sequence != 2 {
+		t.Errorf("told after the move: %+v", e)
+	}
+}

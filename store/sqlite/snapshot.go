@@ -14,7 +14,8 @@ const rowBits = 40
 func span(job int64) (int64, int64) { return job << rowBits, (job + 1) << rowBits }
 
 // Index calls each for every row of the job's snapshot, ordered by ID. Canon is 0 where the fingerprint was taken under
-// other rules than those in force.
+// other rules than those in force. each must not ask the store for anything: it would wait for connections that
+// others like it hold.
 func (db *DB) Index(ctx context.Context, job int64, each func(bridge.IndexEntry) error) error {
 	const page = 4096
 	err := db.read(ctx, func(c *conn) error {
@@ -68,7 +69,8 @@ func (db *DB) Absences(ctx context.Context, job int64) ([]bridge.Absence, error)
 	return absences, nil
 }
 
-// Rows calls each for the rows of those ids, in the order of ids; ids without a row are passed over.
+// Rows calls each for the rows of those ids, in the order of ids; ids without a row are passed over. each must not ask
+// the store for anything.
 func (db *DB) Rows(ctx context.Context, job int64, ids []int64, each func(bridge.Row) error) error {
 	from, to := span(job)
 	err := db.read(ctx, func(c *conn) error {

@@ -46,7 +46,8 @@ type DB struct {
 	done    chan struct{} // closed when the writer goroutine has ended
 	dead    atomic.Pointer[error]
 
-	readers    chan *conn // idle connections; nil stands for one not yet opened
+	readers    pool // for whatever takes its time
+	hasty      pool // for what is on the way of a delivery
 	readerOpts url.Values
 
 	clock   clock // last numbers given out; owned by the writer goroutine, but for commits
@@ -57,7 +58,13 @@ type DB struct {
 	wal     wal
 }
 
-const readersMax = 4
+// pool holds idle connections for reading. nil stands for one not yet opened; closed, the store is.
+type pool chan *conn
+
+const (
+	readersMax = 5
+	hastyMax   = 2
+)
 
 var (
 	errReadOnly = errors.New("the store is open for reading only; this needs the daemon, or the store's lock")
@@ -178,11 +185,16 @@ func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 
 // Close ends the writer after everything queued, flushes the run rows, and releases the lock.
 func (db *DB) Close() error {
-	if db.readOnly {
-		db.closeReaders()
-		return nil
+	if !db.readOnly {
+		return db.stop()
 	}
-	return db.stop()
+	db.closing.Lock()
+	defer db.closing.Unlock()
+	if !db.closed {
+		db.closed = true
+		db.closeReaders()
+	}
+	return nil
 }
 
 func (db *DB) stop() error {
@@ -221,35 +233,44 @@ func (db *DB) release() error {
 
 func (db *DB) openReaders(options url.Values) {
 	db.readerOpts = options
-	db.readers = make(chan *conn, readersMax)
+	db.readers, db.hasty = make(pool, readersMax), make(pool, hastyMax)
 	for range readersMax {
 		db.readers <- nil
+	}
+	for range hastyMax {
+		db.hasty <- nil
 	}
 }
 
 // closeReaders waits for reads under way.
 func (db *DB) closeReaders() {
-	for range readersMax {
-		if c := <-db.readers; c != nil {
-			_ = c.close()
+	for _, p := range []pool{db.readers, db.hasty} {
+		for range cap(p) {
+			if c := <-p; c != nil {
+				_ = c.close()
+			}
 		}
+		close(p)
 	}
-	close(db.readers)
 }
 
 // read runs fn on a connection of its own, in one transaction: all it reads is of one moment.
-func (db *DB) read(ctx context.Context, fn func(*conn) error) (err error) {
+func (db *DB) read(ctx context.Context, fn func(*conn) error) error {
+	return db.readFrom(ctx, db.readers, fn)
+}
+
+func (db *DB) readFrom(ctx context.Context, p pool, fn func(*conn) error) (err error) {
 	var c *conn
 	var open bool
 	select {
-	case c, open = <-db.readers:
+	case c, open = <-p:
 		if !open {
 			return errClosed
 		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { db.readers <- c }()
+	defer func() { p <- c }()
 	if c == nil {
 		if c, err = dial(db.path, db.readerOpts); err != nil {
 			return err
