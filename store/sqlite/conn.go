@@ -35,6 +35,9 @@ func (r row) text(i int) string { v, _ := r[i].(string); return v }
 func (r row) blob(i int) []byte { v, _ := r[i].([]byte); return v }
 func (r row) null(i int) bool   { return r[i] == nil }
 
+// errEnough ends a query before its last row.
+var errEnough = errors.New("enough")
+
 func dial(path string, options url.Values) (*conn, error) {
 	// A path may hold ? and %, which the URI form would read as its own.
 	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
@@ -118,7 +121,7 @@ func (c *conn) first(sql string, each func(row), args ...any) (bool, error) {
 	err := c.query(sql, func(r row) error {
 		found = true
 		each(r)
-		return io.EOF
+		return errEnough
 	}, args...)
 	return found, err
 }
@@ -146,7 +149,7 @@ func (s *statement) run(sql string, each func(row) error, args []any) error {
 		} else if err != nil {
 			return fmt.Errorf("%s: %w", brief(sql), explain(err))
 		}
-		if err := each(s.row); err == io.EOF {
+		if err := each(s.row); errors.Is(err, errEnough) {
 			return nil
 		} else if err != nil {
 			return err

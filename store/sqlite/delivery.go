@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 	"unicode/utf8"
 
@@ -26,7 +25,7 @@ func (db *DB) Due(ctx context.Context, destination int64, now time.Time, limit i
 		// The index alone answers this, however many are in the caller's hands.
 		err := c.query("SELECT id FROM delivery WHERE destination = ? AND state = 1 AND due <= ? ORDER BY due, id", func(r row) error {
 			if len(ids) == limit {
-				return io.EOF
+				return errEnough
 			}
 			if id := r.int(0); claimed == nil || !claimed(id) {
 				ids = append(ids, id)

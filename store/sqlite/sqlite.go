@@ -86,7 +86,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 	}
 	defer func() {
 		if err != nil {
-			db.release()
+			_ = db.release() // what stood in the way says more
 		}
 	}()
 	if err := refuseVanished(path); err != nil {
