@@ -94,6 +94,7 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	src.client = s.client(key, config)
 	src.host = s.host(src.url)
 	if perSecond > 0 {
+		s.limited.Store(true)
 		src.host.limit(perSecond, src)
 	}
 	src.identity = src.identify()

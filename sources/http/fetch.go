@@ -315,7 +315,7 @@ func validatorsOf(header nethttp.Header) (etag, modified string) {
 	text := header.Get("Last-Modified")
 	at, err := nethttp.ParseTime(text)
 	date, err2 := nethttp.ParseTime(header.Get("Date"))
-	if err == nil && err2 == nil && date.Sub(at) >= 2*time.Second && len(text) <= maxValidator {
+	if err == nil && err2 == nil && date.Sub(at) >= 2*time.Second && len(text) <= maxValidator && printable(text) {
 		modified = text
 	}
 	return etag, modified

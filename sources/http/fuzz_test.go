@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	nethttp "net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,4 +110,30 @@ func FuzzCursorPath(f *testing.F) {
 			t.Errorf("%q finds %q in %s", path, got.Raw, record)
 		}
 	})
+}
+
+// FuzzCheckpoint: what can be recalled is remembered as it was, and a fetch from any bytes whatever does not panic.
+func FuzzCheckpoint(f *testing.F) {
+	f.Add([]byte("http 1\n"))
+	f.Add([]byte(remember([]known{{Address: "a", ETag: `W/"x y"`, Modified: "m", Hash: "h", Items: 3, Total: 4, Pages: 5, More: true}, {Hash: "i", Last: true}})))
+	f.Fuzz(func(t *testing.T, from []byte) {
+		pages := recall(from)
+		if len(pages) == 0 {
+			return
+		}
+		if again := recall(remember(pages)); !slices.Equal(pages, again) {
+			t.Errorf("%+v became %+v", pages, again)
+		}
+	})
+}
+
+func TestACheckpointIsRecalledAsItWas(t *testing.T) {
+	want := []known{
+		{Address: "a", ETag: `W/"x y"`, Modified: "Sat, 21 Nov 2026 10:00:00 GMT", Hash: "h", Items: 3, Total: 4, Pages: 5, More: true},
+		{Hash: "i", Last: true},
+		{},
+	}
+	if got := recall(remember(want)); !slices.Equal(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
 }

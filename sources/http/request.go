@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	nethttp "net/http"
 	"net/url"
 	"strings"
@@ -49,8 +50,9 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 		return nil, nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", s.url.Host, until.UTC().Format(time.RFC3339))}
 	}
 	req := &nethttp.Request{
-		Method: s.method, URL: address, Host: address.Host, Header: s.header.Clone(),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: s.method, URL: address, Host: address.Host,
+		Header: maps.Clone(s.header), // its lists are shared: they are replaced, never written to
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	req = req.WithContext(ctx)
 	if s.login != nil {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -29,7 +30,8 @@ type Shared struct {
 	mu      sync.Mutex
 	clients map[clientKey]*retryablehttp.Client
 	tokens  map[[32]byte]*token
-	hosts   sync.Map // origin -> *host
+	hosts   sync.Map    // origin -> *host
+	limited atomic.Bool // some host has, or had, a rate
 }
 
 // NewShared prepares for sources. A nil transport is one of our own, with room for many idle connections.
@@ -105,6 +107,9 @@ type gate struct {
 }
 
 func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
+	if !g.shared.limited.Load() {
+		return g.next.RoundTrip(req)
+	}
 	if h, ok := g.shared.hosts.Load(origin(req.URL)); ok {
 		if err := h.(*host).wait(req.Context()); err != nil {
 			if req.Body != nil {

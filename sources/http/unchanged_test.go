@@ -207,7 +207,7 @@ func TestCheckpointHoldsNoSecret(t *testing.T) {
 func TestForeignCheckpointMeansFetchEverything(t *testing.T) {
 	api := &shelf{pages: []string{"[1]"}, validate: true}
 	s := source(t, newShared(), fmt.Sprintf("url = %q\ndecode \"json\" { items = \"data\" }", serve(t, api.ServeHTTP)))
-	for _, from := range []string{"x", "{}", `{"v":99,"p":[{"h":"x"}]}`, "null", `{"v":1,"p":[]}`} {
+	for _, from := range []string{"x", "{}", "null", "http 99\n", "http 1", "http 1\n", "http 1\n\n", "http 1\n\t\t\t\t1\t0\t0\t", "http 1\n\t\t\t\t-1\t0\t0\tl\n", "http 1\n\t\t\t\t1\t0\t0\tl\tx\n"} {
 		fetch(t, s, bridge.Checkpoint(from)).want(t, "1.1 1")
 	}
 }
