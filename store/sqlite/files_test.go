@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"database/sql"
@@ -128,6 +129,51 @@ func TestReadingNeedsNoDaemonAndWritesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+// TestReader is not a test: it is run by the next one in a process of its own, which may not write anywhere near.
+func TestReader(t *testing.T) {
+	file := os.Getenv("READ_STORE")
+	if file == "" {
+		t.Skip("run by TestAFolderThatCannotBeWrittenIsReadAllTheSame")
+	}
+	db, err := sqlite.OpenReadOnly(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // more than there are connections
+		if jobs, err := db.Jobs(t.Context()); err != nil || len(jobs) != 1 {
+			t.Fatalf("read jobs %v, error %v", jobs, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFolderThatCannotBeWrittenIsReadAllTheSame(t *testing.T) {
+	file := path(t)
+	b := setUp(t, must[*sqlite.DB](t)(sqlite.Open(t.Context(), file, sqlite.Options{})))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "reader")
+	text := must[[]byte](t)(os.ReadFile(os.Args[0]))
+	if err := errors.Join(os.WriteFile(program, text, 0o755), os.Chmod(file, 0o644), os.Chmod(filepath.Dir(file), 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(filepath.Dir(file), 0o755) })
+	reader := exec.Command(program, "-test.run=^TestReader$")
+	reader.Env, reader.Dir = append(os.Environ(), "READ_STORE="+file), "/"
+	if os.Geteuid() == 0 { // root may write anywhere
+		if err := os.Chmod(filepath.Dir(filepath.Dir(file)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		reader.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	if out, err := reader.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -173,7 +173,9 @@ func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 	if err != nil && isCantOpen(err) && !exists(path+"-wal") {
 		// The folder cannot be written, so SQLite cannot make the shared memory it reads a WAL database with. There
 		// being no WAL, nothing is missed by doing without.
+		db.closeReaders()
 		options.Set("immutable", "1")
+		db.openReaders(options)
 		err = db.read(ctx, currentVersion)
 	}
 	if err != nil {
