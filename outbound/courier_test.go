@@ -48,6 +48,18 @@ func always(status int) func() int { return func() int { return status } }
 
 func (a *arrivals) count() int { a.mu.Lock(); defer a.mu.Unlock(); return len(a.times) }
 
+// goroutines counts those that run a method of this package.
+func goroutines(method string) (n int) {
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(stack, "/outbound."+method) {
+			n++
+		}
+	}
+	return n
+}
+
 func TestPauseHoldsAndResumeGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, a := newLedger(t), &arrivals{}
@@ -271,7 +283,6 @@ func TestRemovedDestinationFinishesAndHolds(t *testing.T) {
 		}
 		destination := to(1, "http://shop.test/")
 		destination.Concurrency = 2
-		before := runtime.NumGoroutine()
 		d, end := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
 		pass(500 * time.Millisecond)
 		if err := d.Set(nil); err != nil {
@@ -281,8 +292,8 @@ func TestRemovedDestinationFinishesAndHolds(t *testing.T) {
 		if a.count() != 2 || l.count(bridge.StateDelivered) != 2 || l.count(bridge.StateReady) != 8 {
 			t.Errorf("%d attempts, %d delivered, %d held; want 2, 2, 8", a.count(), l.count(bridge.StateDelivered), l.count(bridge.StateReady))
 		}
-		if got := runtime.NumGoroutine(); got > before+2 {
-			t.Errorf("%d goroutines, %d before: its courier is still there", got, before)
+		if got := goroutines("(*courier)"); got != 0 {
+			t.Errorf("its courier is still there, in %d goroutines", got)
 		}
 		if _, err := d.Request(l.rows[0].Delivery); !errors.Is(err, bridge.ErrNotFound) {
 			t.Errorf("request of an orphan: %v", err)
@@ -469,12 +480,11 @@ func TestIdleDestinationIsOneGoroutine(t *testing.T) {
 		for n := range int64(10) {
 			destinations = append(destinations, to(n+1, "http://shop.test/"))
 		}
-		before := runtime.NumGoroutine()
 		_, _ = running(t, l, Options{Transport: a.during(time.Second, always(200))}, destinations...)
 		pass(time.Minute)
 		looks := l.looks
-		if got := runtime.NumGoroutine() - before; got != 10+1 || a.count() != 10 {
-			t.Errorf("%d goroutines after %d deliveries, want 10 and that of Run", got, a.count())
+		if all, loops := goroutines("(*courier)"), goroutines("(*courier).run"); all != 10 || loops != 10 || a.count() != 10 {
+			t.Errorf("%d goroutines, %d of them loops, after %d deliveries; want 10 loops only", all, loops, a.count())
 		}
 		pass(30 * time.Minute)
 		if l.looks != looks {
