@@ -15,6 +15,8 @@ import (
 type Error struct {
 	Diagnostics hcl.Diagnostics
 	Files       map[string]*hcl.File
+	// Store is bridge.store where that much could be read: a daemon may still run on it, with an older configuration.
+	Store string
 }
 
 // Error is one line: the first mistake, and how many more there are.

@@ -75,7 +75,7 @@ func parse(path string, src []byte, o Options) (*Config, error) {
 	found := tidy(l.diags)
 	files := map[string]*hcl.File{path: blot(file, src)}
 	if found.HasErrors() {
-		return nil, &Error{Diagnostics: found, Files: files}
+		return nil, &Error{Diagnostics: found, Files: files, Store: l.config.Bridge.Store}
 	}
 	if len(found) > 0 {
 		l.config.Warnings = Warnings{Diagnostics: found, Files: files}

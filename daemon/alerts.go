@@ -159,7 +159,7 @@ func (d *Daemon) notice(n outbound.Notice) {
 		}
 	case bridge.Disable:
 		d.log.Error("the receiver has disabled the destination; its events are held", "destination", n.Name, "reason", n.Reason,
-			"hint", "hookbridge resume --destination "+n.Name)
+			"hint", "hookbridge resume destination."+n.Name)
 		if !own {
 			d.announce(destinationDisabled, "destination/"+n.Name, bridge.Schedule, map[string]any{"destination": n.Name, "reason": n.Reason})
 		}

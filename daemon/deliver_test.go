@@ -188,7 +188,21 @@ func TestCommandsReachTheDaemonThroughItsSocket(t *testing.T) {
 	if err := c.Reload(t.Context()); err != nil {
 		t.Error(err)
 	}
+	b.write(strings.Replace(config(source.URL, sink.URL, ""), "schedule", "scedule", 1)) // broken under the daemon
+	if err := c.Reload(t.Context()); err == nil {
+		t.Error("a broken file was taken")
+	}
+	if again, err := Dial(t.Context(), options); err != nil {
+		t.Errorf("the daemon cannot be reached once its file is broken: %v", err)
+	} else if s := statusOf(t, again); !strings.Contains(s.ConfigError, "scedule") {
+		t.Errorf("status does not say what is wrong: %q", s.ConfigError)
+	} else {
+		_ = again.Close()
+	}
 	stop()
+	if _, err := Dial(t.Context(), options); err == nil || errors.Is(err, ErrNoDaemon) {
+		t.Errorf("without a daemon, a broken file: %v, want what is wrong with it", err)
+	}
 }
 
 // P11: what the configuration holds as secret stands in no log, no status, no event and no file of the store.

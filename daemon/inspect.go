@@ -31,8 +31,15 @@ func Inspect(ctx context.Context, options Options) (*Inspection, error) {
 	return &Inspection{k}, nil
 }
 
+// storeOf is the path of the configuration's store. It may be known in spite of an error in the rest of the file.
 func storeOf(options Options) (string, error) {
+	if options.Store != "" {
+		return options.Store, nil
+	}
 	cfg, err := load(options, newSources(options))
+	if broken := (*configs.Error)(nil); errors.As(err, &broken) && broken.Store != "" {
+		return broken.Store, err
+	}
 	if err != nil {
 		return "", err
 	}

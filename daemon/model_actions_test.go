@@ -294,9 +294,7 @@ func (m *machine) Jobs(t *rapid.T) {
 	case what == "add" && len(m.jobs)+len(gone) < 4:
 		m.add(t)
 	case what == "remove":
-		j := m.pick(t)
-		delete(m.jobs, j.name)
-		m.gone[j.name] = j
+		m.remove(m.pick(t))
 	case what == "return" && len(gone) > 0:
 		name := rapid.SampledFrom(gone).Draw(t, "return")
 		j := m.gone[name]

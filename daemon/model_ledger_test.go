@@ -80,7 +80,7 @@ func (m *machine) listen(t *rapid.T) map[int64]map[string]modelEvent {
 			t.Fatalf("event %+v follows sequence %d of %s", e, j.sequence, j.last)
 		}
 		j.sequence, j.last = e.Sequence, e.Time
-		if e.Job != j.name || e.Type != j.name+"."+string(e.Op) || e.Origin != bridge.Manual || (len(e.Changed) > 0) != (e.Op == bridge.Updated) {
+		if e.Job != j.name || e.Type != j.name+"."+string(e.Op) || e.Origin != bridge.Manual && e.Origin != bridge.Schedule || (len(e.Changed) > 0) != (e.Op == bridge.Updated) {
 			t.Fatalf("event %+v says something wrong of job %s", e, j.name)
 		}
 		if told[e.JobNumber] == nil {

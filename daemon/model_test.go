@@ -56,11 +56,12 @@ type machine struct {
 	undo                    map[string][]string // what shelves held before they last changed
 }
 
-// fuse cuts the power of a store after a number of statements.
+// fuse cuts the power of a store after a number of statements, or does something else.
 type fuse struct {
 	mu    sync.Mutex
 	left  int // below 0: never
 	blown bool
+	call  func() // instead of cutting the power
 }
 
 var errPower = errors.New("the power is cut")
@@ -68,7 +69,14 @@ var errPower = errors.New("the power is cut")
 func (f *fuse) light(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.left, f.blown = n, false
+	f.left, f.blown, f.call = n, false, nil
+}
+
+// at has something called after a number of statements.
+func (f *fuse) at(n int, call func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left, f.blown, f.call = n, false, call
 }
 
 // put removes the fuse and tells whether it has blown.
@@ -84,6 +92,10 @@ func (f *fuse) fault(string) error {
 	defer f.mu.Unlock()
 	switch {
 	case f.left < 0:
+		return nil
+	case f.left == 0 && f.call != nil:
+		f.left, f.blown = -1, true
+		f.call()
 		return nil
 	case f.left == 0:
 		f.blown = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -226,6 +227,7 @@ func (s *survey) planAbsences(ctx context.Context, request PlanRequest) error {
 	for id := range why {
 		ids = append(ids, id)
 	}
+	slices.Sort(ids)
 	return s.store.Rows(ctx, s.state.Number, ids, func(row bridge.Row) error {
 		return request.Change(PlanChange{Job: s.cfg.Name, Why: why[row.ID], Change: bridge.Change{Op: bridge.Deleted, Key: row.Key, Before: row.Body}})
 	})

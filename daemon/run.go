@@ -29,7 +29,7 @@ func (d *Daemon) run(ctx context.Context, j *job, origin bridge.Origin) bridge.R
 	r.survey = survey{cfg: j.cfg, state: &state, store: d.store, origin: origin, memory: j.memory, identity: j.identity}
 	r.report.Began, r.report.Origin = began.UTC(), origin
 	err := r.do(ctx)
-	r.report.Took = time.Now().Sub(began)
+	r.report.Took = time.Since(began)
 	if r.survey.memory != nil {
 		j.memory = r.survey.memory
 	}
@@ -297,14 +297,15 @@ func (r *run) conclude(err error) bridge.RunReport {
 		r.report.Outcome, r.report.Error = bridge.RunDropped, errRetired.Error()
 		return r.report
 	}
+	if err != nil && r.committed {
+		j.state.Checkpoint = nil
+	}
+	if err != nil && d.stopping(err) { // cut short by our own end: that says nothing of the source
+		r.report.Outcome, r.report.Error, r.report.Failures = bridge.RunDropped, errStopping.Error(), last.Failures
+		return r.report
+	}
 	if err != nil {
 		r.report.Outcome, r.report.Error, r.report.Failures = bridge.RunFailed, err.Error(), last.Failures+1
-		if r.committed {
-			j.state.Checkpoint = nil
-		}
-		if d.stopping(err) {
-			r.report.Failures = last.Failures // cut short by our own end
-		}
 		j.state.LastRun = r.report
 		d.store.RecordRun(j.state.Number, r.report, nil)
 		return r.report

@@ -58,7 +58,9 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
 	if err := server.Shutdown(grace); err != nil {
 		_ = server.Close()
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
 	return nil
 }
 
@@ -116,13 +118,18 @@ func (d *Daemon) handler() http.Handler {
 // Client is a Control over the socket of a running daemon.
 type Client struct{ http http.Client }
 
-// Dial connects to the daemon that runs on the store of the configuration; ErrNoDaemon when none does.
+// Dial connects to the daemon that runs on the store of the configuration; ErrNoDaemon when none does. A file that was
+// broken under a running daemon is no hindrance as long as it says where the store is.
 func Dial(ctx context.Context, options Options) (*Client, error) {
-	store, err := storeOf(options)
-	if err != nil {
-		return nil, err
+	store, broken := storeOf(options)
+	if store == "" {
+		return nil, broken
 	}
-	return dial(ctx, socketPath(store))
+	client, err := dial(ctx, socketPath(store))
+	if errors.Is(err, ErrNoDaemon) && broken != nil {
+		return nil, broken
+	}
+	return client, err
 }
 
 func dial(ctx context.Context, path string) (*Client, error) {
@@ -130,7 +137,7 @@ func dial(ctx context.Context, path string) (*Client, error) {
 	connect := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialer.DialContext(ctx, "unix", path) }
 	conn, err := connect(ctx, "", "")
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EINVAL): // too long to listen on
 		return nil, ErrNoDaemon
 	case err != nil:
 		return nil, fmt.Errorf("control socket %s: %w", path, err)

@@ -89,6 +89,9 @@ func (k desk) status(ctx context.Context, request StatusRequest) (Status, error)
 	if request.Deep {
 		began := time.Now()
 		problems, err := k.store.Check(ctx)
+		if problems == nil {
+			problems = []string{}
+		}
 		if err != nil {
 			return s, fmt.Errorf("check store: %w", err)
 		}

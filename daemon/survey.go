@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -198,7 +197,7 @@ func (s *survey) record(r bridge.Record) error {
 		return err
 	}
 	t := step{slot: f.Slot, entry: f.Entry, key: f.Key}
-	change := bridge.Change{Key: f.Key, After: json.RawMessage(r.Body)}
+	change := bridge.Change{Key: f.Key, After: r.Body}
 	switch f.Verdict {
 	case diff.Same:
 		return nil

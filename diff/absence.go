@@ -1,3 +1,5 @@
+// Package diff compares what a source shows with what a snapshot holds: which records are new, changed, absent. It is
+// pure: no I/O and no clock.
 package diff
 
 import (
