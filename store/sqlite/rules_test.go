@@ -2,6 +2,8 @@ package sqlite_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -236,7 +238,7 @@ func TestADisabledDestinationHoldsItsDeliveries(t *testing.T) {
 func TestMovesHappenTogetherOrNotAtAll(t *testing.T) {
 	b := setUp(t, open(t, path(t)))
 	b.create(false, "1")
-	for _, name := range []string{"orders/eu", "orders/us", "stock", "items"} {
+	for _, name := range []string{"orders/eu", "orders/us", "orders-old", "stock", "items"} {
 		must[bridge.JobState](t)(b.OpenJob(t.Context(), name, "", ""))
 	}
 	names := func() string {
@@ -251,14 +253,14 @@ func TestMovesHappenTogetherOrNotAtAll(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `job "stock"`) || !strings.Contains(err.Error(), `job "items"`) {
 		t.Errorf("moved onto state: %v", err)
 	}
-	if got := names(); got != "items orders orders/eu orders/us stock" {
+	if got := names(); got != "items orders orders-old orders/eu orders/us stock" {
 		t.Errorf("jobs after a move that failed: %s", got)
 	}
 	moves := [][2]string{{"orders", "sales"}, {"sales/eu", "sales/emea"}, {"stock", "stock/all"}, {"gone", "sales"}}
 	if err := b.MoveJobs(t.Context(), moves); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(); got != "items sales sales/emea sales/us stock/all" {
+	if got := names(); got != "items orders-old sales sales/emea sales/us stock/all" {
 		t.Errorf("jobs after the moves: %s", got)
 	}
 	moved := must[bridge.JobState](t)(b.Job(t.Context(), "sales"))
@@ -275,4 +277,48 @@ func TestMovesHappenTogetherOrNotAtAll(t *testing.T) {
 	if e := b.due(9)[1].Event; e.Job != "sales" || e.Sequence != 2 {
 		t.Errorf("told after the move: %+v", e)
 	}
+}
+
+func TestAReplayStandsOutsideItsLane(t *testing.T) {
+	b := setUp(t, open(t, path(t)))
+	id := b.create(false, "1")[0]
+	tell := func(n int) {
+		t.Helper()
+		chunk := b.chunk(b.begin())
+		put := created("1", fmt.Sprintf(`{"n":%d}`, n))
+		put.Entry.ID, put.Event.Op = id, bridge.Updated
+		chunk.Puts = []bridge.Put{put}
+		b.commit(chunk)
+	}
+	due := func(want ...int64) []bridge.Delivery {
+		t.Helper()
+		var got []int64
+		found := b.due(9)
+		for _, d := range found {
+			got = append(got, d.Event.Sequence)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("sequences due (-want +got):\n%s", diff)
+		}
+		return found
+	}
+	b.settle(bridge.Delivered, due(1)...)
+	tell(2)
+	tell(3)
+	must[int64](t)(b.Replay(t.Context(), bridge.ReplayQuery{Job: "orders"}))
+	both := due(1, 2) // the replay goes beside the lane's head
+	for _, d := range both {
+		if d.Event.Sequence == 1 {
+			b.settle(bridge.Delivered, d)
+		}
+	}
+	due(2) // and lets nobody go when it is over
+	tell(4)
+	b.sound()
+	for _, next := range []int64{2, 3, 4} {
+		b.settle(bridge.Delivered, due(next)...)
+	}
+	due()
+	b.sound()
 }
