@@ -1,0 +1,17 @@
+destination "warehouse" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.warehose]
+  source "http" {
+    url = "https://legacy.example.com/orders"
+    decode "json" {
+      items = "@this"
+    }
+  }
+  key = "id"
+  
+}

@@ -1,0 +1,26 @@
+bridge {
+  store = "mysql:bridge"
+}
+
+locals {
+  a = local.b
+  b = local.a
+}
+
+destination "d" {
+  url    = "ftp://example.com"
+  format = "cloudevents"
+  rate   = "50 per second"
+}
+
+job "orders" {
+  for_each = ["eu", "us"]
+  schedule = "@every 1ms"
+}
+
+job "customers" {
+  schedule = "@every 30s"
+  timeout  = 30
+  deliver  = ["d"]
+  source "htpp" {}
+}
