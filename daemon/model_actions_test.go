@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,10 +39,12 @@ func alter(t *rapid.T, records []string) []string {
 	for range rapid.IntRange(1, 5).Draw(t, "changes") {
 		id := rapid.IntRange(1, smallIDs).Draw(t, "id")
 		at := slices.IndexFunc(records, func(body string) bool { return idOf(body) == id })
-		switch what := rapid.SampledFrom([]string{"put", "put", "remove", "move"}).Draw(t, "what"); {
+		switch what := rapid.SampledFrom([]string{"put", "touch", "touch", "remove", "move"}).Draw(t, "what"); {
+		case what == "touch" && at >= 0:
+			records[at] = touch(t, records[at])
 		case what == "put" && at >= 0:
 			records[at] = drawBody(t, id)
-		case what == "put":
+		case what == "put", what == "touch":
 			records = slices.Insert(records, rapid.IntRange(0, len(records)).Draw(t, "at"), drawBody(t, id))
 		case at < 0:
 		case what == "remove":
@@ -53,6 +56,21 @@ func alter(t *rapid.T, records []string) []string {
 		}
 	}
 	return records
+}
+
+var fields = map[string]*regexp.Regexp{
+	"v": regexp.MustCompile(`"v" ?: ?[^,]+`), "w": regexp.MustCompile(`"w" ?: ?[^,]+`), "p": regexp.MustCompile(`"p" ?: ?[^,} ]+`),
+	"tags": regexp.MustCompile(`"tags" ?: ?\[[^]]*\]`),
+}
+
+// touch gives one field of a record the value it has in another.
+func touch(t *rapid.T, body string) string {
+	field := fields[rapid.SampledFrom([]string{"v", "w", "p", "tags"}).Draw(t, "field")]
+	found := field.FindString(drawBody(t, 0))
+	if found == "" {
+		return body
+	}
+	return field.ReplaceAllLiteralString(body, found)
 }
 
 func idOf(body string) (id int) {
