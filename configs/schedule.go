@@ -44,7 +44,7 @@ func ParseSchedule(text string) (*Schedule, error) {
 	}
 	if zone, rest, ok := zone(spec); ok {
 		if rest == "" {
-			return nil, fmt.Errorf(`there is only a time zone; put the schedule behind it: "CRON_TZ=%s 0 3 * * *"`, zone)
+			return nil, errors.New(`there is only a time zone; put the schedule behind it: "CRON_TZ=Europe/Berlin 0 3 * * *"`)
 		}
 		if zone == "" {
 			return nil, errors.New(`the time zone is empty; write one such as "CRON_TZ=Europe/Berlin 0 3 * * *"`)

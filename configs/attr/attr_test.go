@@ -254,7 +254,7 @@ retry = {}
 func TestSuggest(t *testing.T) {
 	for _, c := range []struct{ given, want string }{
 		{"scedule", "schedule"}, {"Schedule", "schedule"}, {"max_row", "max_rows"}, {"maxrows", "max_rows"},
-		{"key", ""}, {"kye", ""}, {"keys", "key"}, {"x", ""}, {"ignroe", "ignore"},
+		{"key", ""}, {"kye", "key"}, {"keys", "key"}, {"x", ""}, {"ignroe", "ignore"},
 	} {
 		if got := attr.Suggest(c.given, []string{"schedule", "max_rows", "key", "ignore"}); got != c.want {
 			t.Errorf("Suggest(%q) = %q, want %q", c.given, got, c.want)

@@ -17,7 +17,7 @@ func Suggest(given string, choices []string) string {
 		if c == given {
 			continue
 		}
-		if strings.EqualFold(c, given) || plain(c) == plain(given) {
+		if strings.EqualFold(c, given) || plain(c) == plain(given) || swapped(c, given) {
 			return c
 		}
 		if d := levenshtein.Distance(given, c, nil); d < distance && d < len(c) {
@@ -30,4 +30,17 @@ func Suggest(given string, choices []string) string {
 // plain drops what people confuse: case, dashes, underscores and a plural.
 func plain(s string) string {
 	return strings.TrimSuffix(strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s)), "s")
+}
+
+// swapped reports whether two neighbouring letters changed places.
+func swapped(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i+1 < len(a); i++ {
+		if a[i] != b[i] {
+			return a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+		}
+	}
+	return false
 }

@@ -1,0 +1,108 @@
+package configs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/sources"
+)
+
+func job(body string) string {
+	return `
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+job "big-orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  source "http" {
+    url = "https://legacy.example.com/orders"
+    decode "json" {
+      items = "@this"
+    }
+  }
+  key = "id"
+` + body + "\n}\n"
+}
+
+func TestEventEval(t *testing.T) {
+	update := bridge.Change{Op: bridge.Updated, Key: "7", Changed: []string{"/n"},
+		Before: json.RawMessage(`{"n":1,"deep":{"a":[1,{"b":"x"}]}}`), After: json.RawMessage(`{"n":9007199254740993,"m":10.50,"deep":{"a":[2]}}`)}
+	for _, c := range []struct{ event, want string }{
+		{``, `true big_orders.updated `},
+		{`event { type = "fixed" }`, `true fixed `},
+		{`event { type = "order.${change.op}" }`, `true order.updated `},
+		{`event { when = contains(change.changed, "/m") }`, `false  `},
+		{`event { data = { n = try(change.after.n, null), m = try(change.after.m, null), x = try(change.after.x, null), b = try(change.before.deep.a[1].b, null) } }`,
+			`true big_orders.updated {"b":"x","m":10.5,"n":9007199254740993,"x":null}`},
+		{`event { data = change.before }`, `true big_orders.updated {"deep":{"a":[1,{"b":"x"}]},"n":1}`},
+		{`event { data = [change.op, change.key, change.origin, change.changed] }`, `true big_orders.updated ["updated","7","manual",["/n"]]`},
+		{"event {\n when = change.op == \"updated\" ? change.after.gone : true\n}", `error`},
+		{"event {\n when = change.op == \"updated\" ? change.after.n : true\n}", `error`},
+		{`event { type = "bad ${try(change.after.n, "x")}" }`, `error`},
+	} {
+		e := mustLoad(t, job(c.event), configs.Options{}).Jobs[0].Event
+		if c.want == "error" {
+			if told, err := e.Eval(update, bridge.Manual); err == nil || !strings.Contains(err.Error(), "bridge.hcl:") {
+				t.Errorf("%s: %+v, %v", c.event, told, err)
+			}
+			continue
+		}
+		told, err := e.Eval(update, bridge.Manual)
+		if got := fmt.Sprintf("%t %s %s", told.Tell, told.Type, told.Data); err != nil || got != c.want {
+			t.Errorf("%s:\n got %s, %v\nwant %s", c.event, got, err, c.want)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(configs.Starter))
+	f.Add([]byte(job(`event { data = { a = try(change.after.x, env("SECRET")) } }`)))
+	f.Add([]byte("locals {\n a = local.a\n}\n"))
+	table := sources.New(sources.Runtime{})
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, err := load(t, string(src), configs.Options{Sources: table})
+		if (c == nil) == (err == nil) {
+			t.Fatalf("%v, %v", c, err)
+		}
+		if err != nil && strings.Contains(rendered(err)+err.Error(), secret) && !strings.Contains(string(src), secret) {
+			t.Fatalf("a secret is shown: %v", err)
+		}
+	})
+}
+
+func BenchmarkLoadInstances(b *testing.B) {
+	const n = 10_000
+	src := job(`for_each = toset([for i in range(10000) : "r${i}"])`)
+	src = strings.Replace(src, "example.com/orders", "example.com/${each.key}/orders", 1)
+	src = strings.Replace(src, "range(10000)", "concat("+strings.TrimSuffix(strings.Repeat("range(1000), ", 1), ", ")+", "+spans()+")", 1)
+	var before, after runtime.MemStats
+	var kept *configs.Config
+	for b.Loop() {
+		kept = nil
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		kept = mustLoad(b, src, configs.Options{})
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+	}
+	if len(kept.Jobs) != n {
+		b.Fatalf("%d jobs", len(kept.Jobs))
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/job")
+}
+
+// spans counts on from 1000 to 10000 in steps that range allows.
+func spans() string {
+	var all []string
+	for i := 1000; i < 10_000; i += 1000 {
+		all = append(all, fmt.Sprintf("range(%d, %d)", i, i+1000))
+	}
+	return strings.Join(all, ", ")
+}
