@@ -224,7 +224,7 @@ func list(names []string) string {
 
 func (d *Daemon) start(j *job, now time.Time) {
 	if !j.state.Paused {
-		d.plan(j, d.firstTick(j, now))
+		d.plan(&j.schedule, d.firstTick(j, now))
 	}
 }
 

@@ -116,7 +116,7 @@ func TestBacklogAtItsCapPausesTheJobAndSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.onTick(j, d.since, d.since)
+	d.onTick(&j.schedule, d.since, d.since)
 	if s := statusOf(t, d); s.Jobs[0].State != "backlog" || s.Backlog != 2 || s.BacklogCap != 2 {
 		t.Errorf("status: state %s, backlog %d of %d", s.Jobs[0].State, s.Backlog, s.BacklogCap)
 	}

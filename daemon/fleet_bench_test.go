@@ -158,13 +158,13 @@ func fleetLags(d *Daemon, all []*job, length time.Duration) []time.Duration {
 	}
 	now := time.Now().Round(0)
 	for i, j := range all { // spread as a fleet that has run for a while
-		d.plan(j, now.Add(time.Second+10*time.Second*time.Duration(i)/time.Duration(len(all))))
+		d.plan(&j.schedule, now.Add(time.Second+10*time.Second*time.Duration(i)/time.Duration(len(all))))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), length)
 	defer cancel()
 	d.schedule(ctx)
 	for _, j := range all {
-		d.plan(j, time.Time{})
+		d.plan(&j.schedule, time.Time{})
 	}
 	d.pool.wg.Wait()
 	d.pool.run = work

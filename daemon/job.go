@@ -22,6 +22,8 @@ type job struct {
 	bad    []bridge.Quarantined // what the store's quarantine holds, as far as this process knows
 	absent int                  // rows absent when the job was opened; memory counts them once it is loaded
 
+	schedule tick // guarded by the agenda's mutex
+
 	mu      sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
 	state   bridge.JobState
 	targets []bridge.Target
@@ -29,9 +31,7 @@ type job struct {
 	cancel  context.CancelCauseFunc // of the run in progress; nil: none
 	current *turn                   // queued or running; nil: idle
 	running bool
-	after   *turn // follows the current one
-	due     time.Time
-	place   int       // in the schedule's heap; -1: not in it
+	after   *turn     // follows the current one
 	ended   time.Time // when a run last ended well, or the job was opened
 	stalled bool      // told that no run has ended in three intervals
 	skewed  bool      // told that the source's clock differs from ours
@@ -52,9 +52,11 @@ type outlook struct {
 var errRetired = errors.New("the job's configuration changed under the run")
 
 func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
-	return &job{cfg: cfg, identity: identity(cfg), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
-		state: state, targets: targets, place: -1, ended: now,
+	j := &job{cfg: cfg, identity: identity(cfg), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
+		state: state, targets: targets, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
+	j.schedule = tick{job: j, origin: bridge.Schedule, times: cfg.Schedule}
+	return j
 }
 
 // splay spreads jobs of the same schedule: a fixed part, by name, of a tenth of the interval and at most 30 s.

@@ -181,9 +181,9 @@ func (d *Daemon) move(ctx context.Context, target Target, pause bool) error {
 		switch {
 		case !d.serving.Load():
 		case pause:
-			d.plan(j, time.Time{})
+			d.plan(&j.schedule, time.Time{})
 		default:
-			d.plan(j, d.firstTick(j, time.Now()))
+			d.plan(&j.schedule, d.firstTick(j, time.Now()))
 		}
 		return nil
 	}

@@ -101,7 +101,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
 	}
 	for name, j := range old {
 		if jobs[name] != j {
-			d.plan(j, time.Time{})
+			d.plan(&j.schedule, time.Time{})
 			j.retire()
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
 )
 
 const (
@@ -18,38 +19,47 @@ const (
 	confirmFloor   = time.Second      // ... and never sooner
 )
 
-// agenda is the heap of jobs by their next tick. Cron expressions are only asked for the next time: cron's own runner
-// sorts every entry at each wake and starts a goroutine per firing.
-type agenda []*job
+// tick is one of the times that a job waits for: its schedule's next, its reconciliation's next.
+type tick struct {
+	job    *job
+	origin bridge.Origin // of the run it leads to
+	times  *configs.Schedule
+	due    time.Time
+	place  int // in the agenda, from 1; 0: not in it
+}
+
+// agenda is the heap of all ticks. Cron expressions are only asked for the next time: cron's own runner sorts every
+// entry at each wake and starts a goroutine per firing.
+type agenda []*tick
 
 func (a agenda) Len() int           { return len(a) }
 func (a agenda) Less(i, k int) bool { return a[i].due.Before(a[k].due) }
-func (a agenda) Swap(i, k int)      { a[i], a[k] = a[k], a[i]; a[i].place, a[k].place = i, k }
-func (a *agenda) Push(x any)        { j := x.(*job); j.place = len(*a); *a = append(*a, j) }
+func (a agenda) Swap(i, k int)      { a[i], a[k] = a[k], a[i]; a[i].place, a[k].place = i+1, k+1 }
+func (a *agenda) Push(x any)        { t := x.(*tick); *a = append(*a, t); t.place = len(*a) }
 func (a *agenda) Pop() any {
 	old := *a
-	j := old[len(old)-1]
+	t := old[len(old)-1]
 	old[len(old)-1] = nil
 	*a = old[:len(old)-1]
-	j.place = -1
-	return j
+	t.place = 0
+	return t
 }
 
-// plan sets when a job ticks next; the zero time takes it off the schedule.
-func (d *Daemon) plan(j *job, due time.Time) {
+// plan sets when a tick comes next; the zero time takes it off the agenda.
+func (d *Daemon) plan(t *tick, due time.Time) {
 	d.agendaMu.Lock()
 	switch {
-	case due.IsZero() && j.place >= 0:
-		heap.Remove(&d.agenda, j.place)
+	case due.IsZero() && t.place > 0:
+		heap.Remove(&d.agenda, t.place-1)
 	case due.IsZero():
-	case j.place >= 0:
-		j.due = due
-		heap.Fix(&d.agenda, j.place)
+	case t.place > 0:
+		t.due = due
+		heap.Fix(&d.agenda, t.place-1)
 	default:
-		j.due = due
-		heap.Push(&d.agenda, j)
+		t.due = due
+		heap.Push(&d.agenda, t)
 	}
-	first := len(d.agenda) > 0 && d.agenda[0] == j
+	first := len(d.agenda) > 0 && d.agenda[0] == t
 	d.agendaMu.Unlock()
 	if first {
 		select {
@@ -59,14 +69,14 @@ func (d *Daemon) plan(j *job, due time.Time) {
 	}
 }
 
-// dueAt is when a job ticks next.
-func (d *Daemon) dueAt(j *job) time.Time {
+// dueAt is when a tick comes next; zero when it does not.
+func (d *Daemon) dueAt(t *tick) time.Time {
 	d.agendaMu.Lock()
 	defer d.agendaMu.Unlock()
-	if j.place < 0 {
+	if t.place == 0 {
 		return time.Time{}
 	}
-	return j.due
+	return t.due
 }
 
 // schedule runs ticks until ctx ends.
@@ -100,35 +110,35 @@ func (d *Daemon) tick(now time.Time) time.Duration {
 			d.agendaMu.Unlock()
 			return clockStep
 		}
-		j := d.agenda[0]
-		if wait := j.due.Sub(wall); wait > 0 {
-			d.agendaMu.Unlock()
+		t := d.agenda[0]
+		due := t.due
+		d.agendaMu.Unlock()
+		if wait := due.Sub(wall); wait > 0 {
 			return wait
 		}
-		due := j.due
-		d.agendaMu.Unlock()
-		d.plan(j, d.following(j, due, wall))
-		if !j.cfg.RunOnce && wall.Sub(due) > max(j.cfg.Schedule.Interval(), clockStep) {
+		d.plan(t, t.following(due, wall))
+		if !t.job.cfg.RunOnce && wall.Sub(due) > max(t.times.Interval(), clockStep) {
 			continue // missed = "skip": too late for this tick
 		}
-		d.onTick(j, due, now)
+		d.onTick(t, due, now)
 	}
 }
 
 // following is the tick after now. An interval keeps the beat of the tick it counts from, however late that was.
-func (d *Daemon) following(j *job, tick, now time.Time) time.Time {
-	s := j.cfg.Schedule
-	if !s.Every {
-		return s.Next(now.Add(-j.splay)).Add(j.splay)
+func (t *tick) following(last, now time.Time) time.Time {
+	if !t.times.Every {
+		return t.times.Next(now.Add(-t.job.splay)).Add(t.job.splay)
 	}
-	if tick.After(now) { // the clock was set back
-		return now.Add(s.Interval())
+	interval := t.times.Interval()
+	if last.After(now) { // the clock was set back
+		return now.Add(interval)
 	}
-	return now.Add(s.Interval() - now.Sub(tick)%s.Interval())
+	return now.Add(interval - now.Sub(last)%interval)
 }
 
 // onTick queues a scheduled run, or counts the tick as missed where a run still goes.
-func (d *Daemon) onTick(j *job, due, now time.Time) {
+func (d *Daemon) onTick(t *tick, due, now time.Time) {
+	j := t.job
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.retired || j.state.Paused {
@@ -151,7 +161,7 @@ func (d *Daemon) onTick(j *job, due, now time.Time) {
 		return
 	}
 	j.waiting = ""
-	j.current = newTurn(j, bridge.Schedule)
+	j.current = newTurn(j, t.origin)
 	j.current.tick = due
 	d.pool.add(j.current)
 }
@@ -223,7 +233,7 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 		return
 	}
 	now := time.Now()
-	next := d.dueAt(j)
+	next := d.dueAt(&j.schedule)
 	j.mu.Lock()
 	outlook := j.outlook
 	j.mu.Unlock()
@@ -237,7 +247,7 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 			if floor := now.Add(confirmFloor); next.Before(floor) {
 				next = floor
 			}
-			d.plan(j, next.Round(0))
+			d.plan(&j.schedule, next.Round(0))
 		}
 		if outlook.follow {
 			d.request(j, report.Origin)
@@ -254,7 +264,7 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 				next = later
 			}
 		}
-		d.plan(j, next.Round(0))
+		d.plan(&j.schedule, next.Round(0))
 	}
 	d.tellRun(j, report)
 }
@@ -283,7 +293,7 @@ func (d *Daemon) firstTick(j *job, now time.Time) time.Time {
 	if !j.state.Baselined || last.IsZero() {
 		return wall.Add(j.splay / 10)
 	}
-	due, latest := d.following(j, last, last), d.following(j, last, wall) // a clock that was set back must not make the job wait longer than one step
+	due, latest := j.schedule.following(last, last), j.schedule.following(last, wall) // a clock that was set back must not make the job wait longer than one step
 	switch {
 	case due.After(latest):
 		return latest
@@ -299,10 +309,11 @@ func (d *Daemon) firstTick(j *job, now time.Time) time.Time {
 // replan gives every job its next tick anew after the clock has jumped: what is overdue runs once, and nothing waits
 // longer than one step of its schedule.
 func (d *Daemon) replan(now time.Time) {
+	wall := now.Round(0)
 	for _, j := range d.allJobs() {
-		due, next := d.dueAt(j), d.following(j, now.Round(0), now.Round(0))
+		due, next := d.dueAt(&j.schedule), j.schedule.following(wall, wall)
 		if !due.IsZero() && due.After(next) {
-			d.plan(j, next)
+			d.plan(&j.schedule, next)
 		}
 	}
 }

@@ -233,7 +233,7 @@ func (d *Daemon) live(name string, s *JobStatus) {
 	if j == nil {
 		return
 	}
-	due := d.dueAt(j)
+	due := d.dueAt(&j.schedule)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s.NextRun, s.Baselined, s.Records = due.UTC(), j.state.Baselined, j.state.Records
