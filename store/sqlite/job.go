@@ -79,8 +79,8 @@ func (j *job) state() bridge.JobState {
 }
 
 // OpenJob returns the state of the job of that name, beginning one where there is none. Another digest than the stored
-// one clears the checkpoint. Other rules than those in force take their place under a new number; the old rules stay
-// those of the last complete run.
+// one clears the checkpoint, and so do other rules than those in force, which take their place under a new number; the
+// old rules stay those of the last complete run.
 func (db *DB) OpenJob(ctx context.Context, name, digest, rules string) (bridge.JobState, error) {
 	var number int64
 	err := db.transact(ctx, func(t *tx) error {
@@ -99,7 +99,7 @@ func (db *DB) OpenJob(ctx context.Context, name, digest, rules string) (bridge.J
 			return err
 		}
 		number = j.number
-		if j.digest != digest {
+		if j.digest != digest || j.rules != rules { // another version may read the same configuration as other rules
 			j.digest, j.changed = digest, true
 			db.pending.clearCheckpoint(j.number)
 			if _, err := t.exec("UPDATE run SET checkpoint = NULL WHERE job = ?", j.number); err != nil {

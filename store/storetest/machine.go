@@ -137,7 +137,7 @@ func (m *machine) openJob(t *rapid.T) {
 		j.state = bridge.JobState{Number: got.Number, Name: name, Digest: digest, Rules: rules, OldRules: rules, RulesNumber: got.RulesNumber}
 		m.world.jobs[got.Number] = j
 	}
-	if j.state.Digest != digest {
+	if j.state.Digest != digest || j.state.Rules != rules {
 		j.state.Digest, j.state.Checkpoint = digest, nil
 	}
 	if j.state.Rules != rules {
