@@ -26,6 +26,17 @@ const (
 func (m *machine) settle(t *rapid.T, planned *modelJob, p plan, want extent) {
 	t.Helper()
 	told := m.listen(t)
+	holds, err := m.d.store.Holds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]int64{}
+	for _, h := range holds {
+		if held[h.Job] > 0 {
+			t.Fatalf("job %s has two holds: %+v", h.Job, holds)
+		}
+		held[h.Job] = h.Rows
+	}
 	for _, j := range m.everyJob() {
 		mine, extent := j.stay(), all
 		if j == planned {
@@ -42,6 +53,9 @@ func (m *machine) settle(t *rapid.T, planned *modelJob, p plan, want extent) {
 			mine.then(j)
 		case extent == some && j.identity == "" && state.Identity != "":
 			j.identity = j.modelConf.identity() // the first chunk ever says what the snapshot is of
+		}
+		if held[j.name] != j.held() {
+			t.Fatalf("job %s: %d rows wait in holds, want %d", j.name, held[j.name], j.held())
 		}
 		if j.done != state.Baselined || j.empty != state.Empty || (j.identity != "") != (state.Identity != "") || j.sequence != state.Sequence {
 			t.Fatalf("job %s is %+v in the store; baselined, empty, of a source, sequence should be %v, %v, %v, %d",
