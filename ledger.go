@@ -52,6 +52,8 @@ type RunReport struct {
 	Failures  int64         `json:"failures"`     // failed runs in a row, this one included
 	Missed    int64         `json:"ticks_missed"` // ticks skipped since ever because the job was running
 	LastEnded time.Time     `json:"last_ended"`   // when a run last ended well
+	// LastReconciled is when a complete comparison was last begun that ended well.
+	LastReconciled time.Time `json:"last_reconciled,omitzero"`
 }
 
 // RunOutcome is one word for how a run went.

@@ -15,6 +15,8 @@ type Control interface {
 	Status(ctx context.Context, request StatusRequest) (Status, error)
 	// Poll runs the job once, now, and waits for its end.
 	Poll(ctx context.Context, job string) (bridge.RunReport, error)
+	// Reconcile compares the job with its whole source and tells what was missed.
+	Reconcile(ctx context.Context, job string) (bridge.RunReport, error)
 	// Approve releases or rejects held deletions.
 	Approve(ctx context.Context, request ApproveRequest) (ApproveReport, error)
 	Events(ctx context.Context, query bridge.EventQuery) ([]EventView, error)

@@ -69,6 +69,10 @@ func (i *Inspection) Poll(context.Context, string) (bridge.RunReport, error) {
 	return bridge.RunReport{}, errInspection
 }
 
+func (i *Inspection) Reconcile(context.Context, string) (bridge.RunReport, error) {
+	return bridge.RunReport{}, errInspection
+}
+
 func (i *Inspection) Approve(context.Context, ApproveRequest) (ApproveReport, error) {
 	return ApproveReport{}, errInspection
 }

@@ -101,6 +101,13 @@ func (j *job) retire() bool {
 	return j.current != nil
 }
 
+// revive takes a retirement back. The store tells by the number of the rules that they may not be those it knows.
+func (j *job) revive() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.retired = false
+}
+
 // pending is the number of absent rows that wait for proof or for a person. The caller owns the job.
 func (j *job) pending() int {
 	if j.memory == nil {

@@ -14,11 +14,21 @@ const approveChunk = 512
 
 // Poll runs a job once, now. It joins a run that is queued, and follows one in progress.
 func (d *Daemon) Poll(ctx context.Context, name string) (bridge.RunReport, error) {
+	return d.runOnce(ctx, name, bridge.Manual)
+}
+
+// Reconcile compares a job with its whole source, whatever the source says of what has changed, and tells only what was
+// missed. The report counts it by kind.
+func (d *Daemon) Reconcile(ctx context.Context, name string) (bridge.RunReport, error) {
+	return d.runOnce(ctx, name, bridge.Reconcile)
+}
+
+func (d *Daemon) runOnce(ctx context.Context, name string, origin bridge.Origin) (bridge.RunReport, error) {
 	j, err := d.job(name)
 	if err != nil {
 		return bridge.RunReport{}, err
 	}
-	t := d.request(j, bridge.Manual)
+	t := d.request(j, origin)
 	select {
 	case <-t.done:
 		return t.report, nil

@@ -29,7 +29,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 		err = fmt.Errorf("bridge.store has changed from %s to %s; a running daemon cannot follow: restart it", d.storePath, cfg.Bridge.Store)
 	}
 	if err == nil {
-		err = d.apply(ctx, cfg)
+		err = d.apply(context.WithoutCancel(ctx), cfg) // half a configuration is none: whoever asked may leave meanwhile
 	}
 	if err != nil {
 		text := err.Error()
@@ -43,7 +43,12 @@ func (d *Daemon) Reload(ctx context.Context) error {
 }
 
 // apply puts a configuration in force: destinations first, then renames, then jobs. State belongs to names.
-func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
+func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
+	for _, c := range cfg.Jobs { // before anything is touched
+		if _, err := rules(c); err != nil {
+			return fmt.Errorf("job %q: %w", c.Name, err)
+		}
+	}
 	infos := make(map[string]bridge.DestinationInfo, len(cfg.Destinations))
 	couriers := make([]outbound.Destination, 0, len(cfg.Destinations))
 	for _, c := range cfg.Destinations {
@@ -58,9 +63,24 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
 	for _, m := range cfg.Moved {
 		moves = append(moves, [2]string{m.From, m.To})
 	}
+	d.mu.Lock()
+	old := d.jobs
+	d.mu.Unlock()
+	defer func() {
+		for _, j := range old {
+			if err != nil {
+				j.revive() // the old configuration stays in force
+			}
+		}
+	}()
 	if len(moves) > 0 {
 		if err := d.store.MoveJobs(ctx, moves); err != nil {
 			return err
+		}
+		for name, j := range old {
+			if moved(moves, name) {
+				j.retire() // before its state is read under the new name
+			}
 		}
 	}
 	if err := d.dispatcher.Set(couriers); err != nil {
@@ -74,10 +94,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
 		}
 		return out
 	}
-	d.mu.Lock()
-	old := d.jobs
-	d.mu.Unlock()
-	jobs, fresh := make(map[string]*job, len(cfg.Jobs)), []*job{}
+	jobs, fresh, again := make(map[string]*job, len(cfg.Jobs)), []*job{}, []*job{}
 	shared := map[string][]bridge.Target{} // instances of one block share their targets
 	for _, c := range cfg.Jobs {
 		to, ok := shared[fmt.Sprint(c.Deliver)]
@@ -92,12 +109,15 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
 			jobs[c.Name] = j
 			continue
 		}
-		j, err := d.open(ctx, c, to, old[c.Name])
+		j, wasRunning, err := d.open(ctx, c, to, old[c.Name])
 		if err != nil {
 			return fmt.Errorf("job %q: %w", c.Name, err)
 		}
 		jobs[c.Name] = j
 		fresh = append(fresh, j)
+		if wasRunning {
+			again = append(again, j)
+		}
 	}
 	for name, j := range old {
 		if jobs[name] != j {
@@ -109,6 +129,9 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
 	d.jobs, d.destinations, d.alerts = jobs, infos, targets(cfg.Bridge.Alerts)
 	d.mu.Unlock()
 	d.cfg.Store(cfg)
+	for _, j := range again {
+		d.request(j, bridge.Schedule) // the run that was cut short is made again under the new configuration
+	}
 	if d.serving.Load() {
 		for _, j := range fresh {
 			d.start(j, time.Now())
@@ -119,25 +142,21 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) error {
 
 // open makes a job of its configuration. The one it replaces is retired in the same breath, so that no commit of an old
 // run follows the edit.
-func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Target, before *job) (*job, error) {
+func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Target, before *job) (_ *job, wasRunning bool, err error) {
 	r, err := rules(c)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	wasRunning := before != nil && before.retire()
+	wasRunning = before != nil && before.retire()
 	state, err := d.store.OpenJob(ctx, c.Name, c.Digest, r.String())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	absences, err := d.store.Absences(ctx, state.Number)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	j := newJob(c, state, targets, len(absences), time.Now())
-	if wasRunning {
-		d.request(j, bridge.Schedule) // the run that was cut short is made again under the new configuration
-	}
-	return j, nil
+	return newJob(c, state, targets, len(absences), time.Now()), wasRunning, nil
 }
 
 // moved reports whether a job of this name may have lost its state to another by a rename.

@@ -283,7 +283,7 @@ func (r *run) conclude(err error) bridge.RunReport {
 	defer j.mu.Unlock()
 	last := j.state.LastRun
 	defer func() { j.outlook = r.outlook }()
-	r.report.Failures, r.report.Missed, r.report.LastEnded = 0, last.Missed, last.LastEnded
+	r.report.Failures, r.report.Missed, r.report.LastEnded, r.report.LastReconciled = 0, last.Missed, last.LastEnded, last.LastReconciled
 	if index := r.index(); index != nil {
 		if err != nil || !r.report.Stable {
 			index.Compact() // of what was seen and not stored
@@ -319,6 +319,9 @@ func (r *run) conclude(err error) bridge.RunReport {
 		r.report.Outcome = bridge.RunUnchanged
 	}
 	r.report.LastEnded = time.Now().UTC()
+	if r.origin == bridge.Reconcile && r.report.Complete {
+		r.report.LastReconciled = r.report.Began
+	}
 	j.ended, j.stalled = time.Now(), false
 	r.outlook.confirm = r.confirm || r.report.Pending > 0
 	r.remember(j)

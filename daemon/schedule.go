@@ -180,14 +180,25 @@ func (d *Daemon) requestLocked(j *job, origin bridge.Origin) *turn {
 		d.pool.add(j.current)
 		return j.current
 	case !j.running:
-		if origin == bridge.Manual {
-			j.current.origin = origin
-		}
+		j.current.origin = stronger(j.current.origin, origin)
 		return j.current
 	case j.after == nil:
 		j.after = newTurn(j, origin)
+	default:
+		j.after.origin = stronger(j.after.origin, origin)
 	}
 	return j.after
+}
+
+// stronger is the origin of a run that two have asked for: one that must look at everything does for both, and what
+// somebody asked for by hand is told as such.
+func stronger(a, b bridge.Origin) bridge.Origin {
+	for _, o := range []bridge.Origin{bridge.Reconcile, bridge.Manual} {
+		if a == o || b == o {
+			return o
+		}
+	}
+	return a
 }
 
 // work is one turn on a pool goroutine.

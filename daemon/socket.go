@@ -100,6 +100,7 @@ func (d *Daemon) handler() http.Handler {
 	for method, handler := range map[string]http.HandlerFunc{
 		"status":     order(d.Status),
 		"poll":       order(d.Poll),
+		"reconcile":  order(d.Reconcile),
 		"approve":    order(d.Approve),
 		"events":     order(d.Events),
 		"deliveries": order(d.Deliveries),
@@ -195,6 +196,10 @@ func (c *Client) Status(ctx context.Context, request StatusRequest) (Status, err
 
 func (c *Client) Poll(ctx context.Context, job string) (bridge.RunReport, error) {
 	return call[bridge.RunReport](ctx, c, "poll", job)
+}
+
+func (c *Client) Reconcile(ctx context.Context, job string) (bridge.RunReport, error) {
+	return call[bridge.RunReport](ctx, c, "reconcile", job)
 }
 
 func (c *Client) Approve(ctx context.Context, request ApproveRequest) (ApproveReport, error) {

@@ -107,8 +107,8 @@ func (s *survey) look(ctx context.Context) error {
 	if s.memory != nil && s.memory.index.Pending()+s.memory.index.Held() > 0 {
 		options.Unconditional = true
 	}
-	if s.silent {
-		options.From = nil
+	if s.silent || s.origin == bridge.Reconcile {
+		options.From = nil // no validators, no hash, no watermark: everything is compared
 	}
 	err := s.fetch(ctx, options, nil)
 	if moved := (*diff.MovedError)(nil); errors.As(err, &moved) {
