@@ -37,11 +37,27 @@ func checkPath(p string, key bool) error {
 		return err
 	}
 	for _, s := range segments {
+		if s != "*" && bareStar(s) {
+			return errors.New(`* stands for a whole name; write \\* for the character`)
+		}
 		if key && (s == "*" || s == "#") {
 			return fmt.Errorf(`a key leads to one value, so %q cannot stand for every element; write \\%s for the name itself`, s, s)
 		}
 	}
 	return nil
+}
+
+// bareStar reports whether a name has a * without a backslash before it.
+func bareStar(name string) bool {
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '\\':
+			i++
+		case '*':
+			return true
+		}
+	}
+	return false
 }
 
 // segments splits a path at its dots and leaves the backslashes in.
@@ -68,7 +84,7 @@ func segments(p string) ([]string, error) {
 		if p == "" {
 			return nil, errors.New("it is empty")
 		}
-		return nil, errors.New(`it has an empty name; a dot in a name is written \\.`)
+		return nil, errors.New(`it has an empty name; write \\. for a dot that belongs to a name`)
 	}
 	return all, nil
 }
