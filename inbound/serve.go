@@ -1,0 +1,130 @@
+package inbound
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+)
+
+// Limits of a listener of our own.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 75 * time.Second
+)
+
+// Listen opens the address webhooks are sent to; with certificate files, for TLS. Files that are replaced later take
+// effect within a few seconds.
+func (s *Server) Listen(ctx context.Context, address, certFile, keyFile string) (net.Listener, error) {
+	var secure *tls.Config
+	if certFile != "" || keyFile != "" {
+		c := &certificate{cert: certFile, key: keyFile, log: s.options.Logger}
+		if err := c.load(); err != nil {
+			return nil, fmt.Errorf("listen for webhooks on %s: %w", address, err)
+		}
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for webhooks: %w", err)
+	}
+	listener = netutil.LimitListener(listener, s.options.MaxConns)
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
+	}
+	return listener, nil
+}
+
+// Serve answers on a listener until ctx ends, then finishes what was begun until drain ends. It closes the listener.
+func (s *Server) Serve(ctx, drain context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout + s.options.BodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		// The body has its own deadline; this one is for an answer that nobody reads.
+		WriteTimeout: headerTimeout + s.options.BodyTimeout + s.options.AcceptTimeout,
+		ErrorLog:     slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug), // mostly strangers and their TLS
+	}
+	var group errgroup.Group
+	served := make(chan struct{})
+	group.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-served:
+			return nil
+		}
+		if err := server.Shutdown(drain); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	err := server.Serve(listener)
+	close(served)
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	if ended := group.Wait(); err == nil {
+		err = ended
+	}
+	if err != nil {
+		return fmt.Errorf("serve webhooks: %w", err)
+	}
+	return nil
+}
+
+// certificate is read again when its files have changed.
+type certificate struct {
+	cert, key string
+	log       *slog.Logger
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	stamp   [2]time.Time // of the files as loaded, or tried
+	checked time.Time
+}
+
+const certificateEvery = 5 * time.Second
+
+func (c *certificate) load() error {
+	c.stamp, c.checked = c.stamps(), time.Now()
+	loaded, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err != nil {
+		return fmt.Errorf("tls: certificate %s with key %s: %w", c.cert, c.key, err)
+	}
+	c.loaded = &loaded
+	return nil
+}
+
+func (c *certificate) stamps() (stamp [2]time.Time) {
+	for i, name := range []string{c.cert, c.key} {
+		if info, err := os.Stat(name); err == nil {
+			stamp[i] = info.ModTime()
+		}
+	}
+	return stamp
+}
+
+// get keeps the certificate it has where the new one cannot be used: its files may be half written.
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.checked) < certificateEvery {
+		return c.loaded, nil
+	}
+	c.checked = time.Now()
+	if c.stamps() != c.stamp {
+		if err := c.load(); err != nil {
+			c.log.Error("the new certificate cannot be used, the one before stays", "error", err)
+		} else {
+			c.log.Info("the certificate was renewed", "file", c.cert)
+		}
+	}
+	return c.loaded, nil
+}
