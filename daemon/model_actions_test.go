@@ -252,6 +252,7 @@ func (m *machine) Approve(t *rapid.T) {
 		t.Fatalf("approve: %+v, %v; %d are held", report, err, held)
 	}
 	m.settle(t, j, p, want)
+	m.poll(t, j, -1)
 }
 
 // Restart ends and begins the process.
@@ -322,12 +323,7 @@ func (m *machine) Jobs(t *rapid.T) {
 			j.modelConf = drawConf(t)
 		}
 	case what == "rename":
-		j := m.pick(t)
-		delete(m.jobs, j.name)
-		m.names++
-		m.moved = [2]string{j.name, fmt.Sprintf("job%d", m.names)}
-		j.name = m.moved[1]
-		m.jobs[j.name] = j
+		m.rename(m.pick(t))
 	default:
 		t.Skip("nothing to do")
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -19,8 +20,8 @@ func (m *machine) Interrupt(t *rapid.T) {
 	s := m.shelves[j.List]
 	s.records = alter(t, s.records)
 	m.moved = [2]string{}
-	before, edited, c := j.text(""), false, drawConf(t)
-	switch what := rapid.SampledFrom([]string{"nothing", "edit", "edit", "remove"}).Draw(t, "what"); what {
+	before, name, edited, c := j.text(""), j.name, false, drawConf(t)
+	switch what := rapid.SampledFrom([]string{"nothing", "edit", "edit", "remove", "rename"}).Draw(t, "what"); what {
 	case "edit":
 		j.Rule, j.Deliver, j.Mute = c.Rule, c.Deliver, c.Mute
 		if rapid.IntRange(0, 3).Draw(t, "identity") == 0 {
@@ -29,6 +30,8 @@ func (m *machine) Interrupt(t *rapid.T) {
 		edited = j.text("") != before
 	case "remove":
 		m.remove(j)
+	case "rename":
+		m.rename(j)
 	}
 	m.write(t)
 	reloaded := make(chan error, 1)
@@ -37,18 +40,18 @@ func (m *machine) Interrupt(t *rapid.T) {
 		s.move = nil
 		reloaded <- m.d.Reload(t.Context())
 	}
-	report, err := m.d.Poll(t.Context(), j.name)
+	report, err := m.d.Poll(t.Context(), name)
 	if err != nil {
 		t.Fatalf("poll: %v", err)
 	}
 	if err := <-reloaded; err != nil {
 		t.Fatalf("reload: %v", err)
 	}
-	dropped := edited || m.jobs[j.name] != j
+	dropped, gone := edited || m.jobs[name] != j, m.jobs[j.name] != j
 	if dropped != (report.Outcome == bridge.RunDropped) || report.Outcome == bridge.RunFailed {
-		t.Fatalf("edited %v, removed %v: %+v", edited, m.jobs[j.name] != j, report)
+		t.Fatalf("edited %v, gone %v, dropped %v: %+v", edited, gone, dropped, report)
 	}
-	if edited { // joins the run that follows by itself, or follows it
+	if dropped && !gone { // joins the run that follows by itself, or follows it
 		if report, err = m.d.Poll(t.Context(), j.name); err != nil || report.Outcome == bridge.RunFailed || report.Outcome == bridge.RunDropped {
 			t.Fatalf("after the edit: %+v, %v", report, err)
 		}
@@ -58,8 +61,8 @@ func (m *machine) Interrupt(t *rapid.T) {
 	if dropped {
 		scans = scans[1:]
 	}
-	if len(scans) > 2 || (len(scans) > 0) != (m.jobs[j.name] == j) {
-		t.Fatalf("%d runs; edited %v, removed %v", len(scans), edited, m.jobs[j.name] != j)
+	if len(scans) > 2 || (len(scans) > 0) == gone {
+		t.Fatalf("%d runs; edited %v, gone %v", len(scans), edited, gone)
 	}
 	p := j.stay()
 	for _, scan := range scans {
@@ -85,6 +88,15 @@ func (j *modelJob) next(p plan, s scan) plan {
 		then(j)
 	}
 	return q
+}
+
+// rename gives a job a name that was never used.
+func (m *machine) rename(j *modelJob) {
+	delete(m.jobs, j.name)
+	m.names++
+	m.moved = [2]string{j.name, fmt.Sprintf("job%d", m.names)}
+	j.name = m.moved[1]
+	m.jobs[j.name] = j
 }
 
 func (m *machine) remove(j *modelJob) {
