@@ -24,7 +24,7 @@ type Checkpoint []byte
 // FetchOptions says what a fetch may rely on.
 type FetchOptions struct {
 	From          Checkpoint // of the last complete run; nil: nothing
-	Unconditional bool       // send no validators; a body hash may still prove that the bytes are the same
+	Unconditional bool       // send no validators, rely on no watermark; a body hash may still prove that the bytes are the same
 }
 
 // Outcome is what a fetch learned besides its records.
@@ -33,6 +33,7 @@ type Outcome struct {
 	Complete    bool       // every record the source has was emitted: only then may absence mean deletion
 	Stable      bool       // nothing moved between pages while we read
 	NotModified bool       // proved that nothing changed since From (304s or the same bytes); nothing was emitted
+	Incremental bool       // read from a watermark on: never Complete, says nothing of absence, and Next is to be kept all the same
 	Pages       int        // answers read
 	Bytes       int64      // decompressed bytes read
 	Date        time.Time  // Date header of the first answer; zero where there is none
@@ -47,6 +48,14 @@ type Source interface {
 	// Fetch emits every record it finds, in bounded memory. An error of emit ends the fetch and is returned unwrapped
 	// enough for errors.Is. Any error means that the records emitted so far prove nothing.
 	Fetch(ctx context.Context, options FetchOptions, emit func(Record) error) (Outcome, error)
+}
+
+// Looker is a Source that can also be asked for one record. It is safe for concurrent use.
+type Looker interface {
+	// Lookup fetches url, with the credentials and manners of the source, and cuts out the object at the path record
+	// (dotted names; empty: the whole body), in the source's own bytes. found is false where the source says that there
+	// is no such record. Any error means that nothing is known.
+	Lookup(ctx context.Context, url, record string) (body json.RawMessage, found bool, err error)
 }
 
 // BusyError is a failed fetch whose server said when to come back.
