@@ -90,6 +90,8 @@ type row struct {
 	secret func(bridge.Secret) (Key, error) // reads a key where Key and Algorithm do not say how
 	late   bool                             // only what is too old is refused, not what is too new
 	url    func(string) string              // respells an address before it is signed
+	check  func(secret string) error        // what else a secret must be
+	scope  string                           // header within whose values an id is unique
 	note   string                           // what to do about a secret that does not fit
 	text   template
 	glob   bool
@@ -100,7 +102,7 @@ func NewHMAC(axes HMAC) (Dialect, error) { return row{HMAC: axes, name: "hmac"}.
 
 // NewToken is the dialect token with a header of your choice.
 func NewToken(header string) (Dialect, error) {
-	return row{name: "token", HMAC: HMAC{Algorithm: Token, Header: header, Encoding: Text}}.compile()
+	return row{name: "token", check: checkToken, HMAC: HMAC{Algorithm: Token, Header: header, Encoding: Text}}.compile()
 }
 
 var (
@@ -219,6 +221,9 @@ func (r *row) read(secret bridge.Secret) (Key, error) {
 	if !found {
 		return Key{}, fmt.Errorf("a secret starts with %s", r.KeyPrefix)
 	}
+	if strings.TrimSpace(value) != value { // as of a file read whole; as a key it would never match
+		return Key{}, errors.New("the secret begins or ends with white space; remove it, trimspace(…) does")
+	}
 	raw, ok := r.Key.decode(value)
 	if !ok || len(raw) == 0 {
 		return Key{}, fmt.Errorf("the secret is not %s; copy it again, whole and without line breaks", r.Key)
@@ -233,9 +238,31 @@ func (r *row) read(secret bridge.Secret) (Key, error) {
 	case ECDSA:
 		return curveKey(raw)
 	case Token:
+		if r.check != nil {
+			if err := r.check(string(raw)); err != nil {
+				return Key{}, err
+			}
+		}
 		return Key{scheme: token{string(raw)}}, nil
 	}
 	return Key{scheme: newShared(sha256.New, raw)}, nil
+}
+
+// checkToken refuses what could not travel in a header as it is.
+func checkToken(secret string) error {
+	for i := range len(secret) {
+		if c := secret[i]; c <= ' ' || c > '~' {
+			return errors.New("a token has no spaces, line breaks or letters beyond ASCII; copy it again, whole")
+		}
+	}
+	return nil
+}
+
+func checkBasic(secret string) error {
+	if name, password, ok := strings.Cut(secret, ":"); !ok || name == "" || password == "" {
+		return errors.New("the secret is written user:password")
+	}
+	return nil
 }
 
 // several reports whether a message may carry more than one signature.

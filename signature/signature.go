@@ -124,7 +124,10 @@ func (d Dialect) Sign(keys []Key, m Message) ([]Header, error) {
 	if !d.Signs() {
 		return nil, fmt.Errorf("sign %s: messages cannot be signed in this dialect; choose another", d.Name())
 	}
-	r := d.row
+	return d.row.sign(keys, m)
+}
+
+func (r *row) sign(keys []Key, m Message) ([]Header, error) {
 	at := r.Time.format(m.At)
 	signed := r.text.fill(values{id: m.ID, time: at, url: r.address(m.URL), method: m.Method}, m.Body)
 	headers := make([]Header, 0, 3)
@@ -172,7 +175,7 @@ func (d Dialect) Sign(keys []Key, m Message) ([]Header, error) {
 const (
 	maxSignatures = 8 << 10 // bytes of all signature headers together
 	maxPart       = 256     // bytes of an id or a time
-	maxPublic     = 16      // signatures that are checked with one public key, which is slow
+	maxPublic     = 8       // signatures that are checked with one public key, which is slow
 )
 
 // Verify reports whether a request carries a signature by one of the keys that is no older or newer than the dialect
@@ -231,6 +234,11 @@ func (r *row) verify(keys []Key, request Request, now time.Time) (v Verified, re
 		}
 		if v.At, refused = r.Time.check(text, now, r.late); refused != nil {
 			return v, refused
+		}
+	}
+	if r.scope != "" && v.ID != "" {
+		if scope := request.Header.Get(r.scope); scope != "" && len(scope) <= maxPart {
+			v.ID = scope + " " + v.ID
 		}
 	}
 	if r.ID.Path != "" {

@@ -275,17 +275,6 @@ func TestKeysDoNotPrint(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	for _, name := range Names() {
-		if d, ok := Find(name); !ok || d.Name() != name {
-			t.Errorf("got %q %v, want %q", d.Name(), ok, name)
-		}
-	}
-	if _, ok := Find("Standard"); ok {
-		t.Error("names are exact")
-	}
-}
-
 func FuzzVerify(f *testing.F) {
 	k := key(f, secretV1)
 	f.Add("msg_1", "1614265330", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", []byte(`{}`))
