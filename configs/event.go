@@ -30,12 +30,12 @@ type Told struct {
 
 // eventTemplate is what the events of all instances of a job have in common.
 type eventTemplate struct {
-	label            string // with the characters an event type can have
-	typ, when, data  hcl.Expression
-	need             *need // of the change, by the three expressions together
-	whenNeed         *need // by when alone, which is asked first
-	fixed            string
-	usesEach, tested bool
+	label           string // with the characters an event type can have
+	typ, when, data hcl.Expression
+	need            *need  // of the change, by type and data
+	whenNeed        *need  // by when alone, which is asked first
+	fixed           string // type, where it is the same for every change
+	usesEach        bool
 }
 
 // Eval judges a change. Only what the expressions name of it is converted. Errors name the line of the expression, and

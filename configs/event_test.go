@@ -3,7 +3,6 @@ package configs_test
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -75,34 +74,4 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("a secret is shown: %v", err)
 		}
 	})
-}
-
-func BenchmarkLoadInstances(b *testing.B) {
-	const n = 10_000
-	src := job(`for_each = toset([for i in range(10000) : "r${i}"])`)
-	src = strings.Replace(src, "example.com/orders", "example.com/${each.key}/orders", 1)
-	src = strings.Replace(src, "range(10000)", "concat("+strings.TrimSuffix(strings.Repeat("range(1000), ", 1), ", ")+", "+spans()+")", 1)
-	var before, after runtime.MemStats
-	var kept *configs.Config
-	for b.Loop() {
-		kept = nil
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		kept = mustLoad(b, src, configs.Options{})
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-	}
-	if len(kept.Jobs) != n {
-		b.Fatalf("%d jobs", len(kept.Jobs))
-	}
-	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/job")
-}
-
-// spans counts on from 1000 to 10000 in steps that range allows.
-func spans() string {
-	var all []string
-	for i := 1000; i < 10_000; i += 1000 {
-		all = append(all, fmt.Sprintf("range(%d, %d)", i, i+1000))
-	}
-	return strings.Join(all, ", ")
 }

@@ -39,10 +39,10 @@ var pure = discreet(map[string]function.Function{
 	"formatdate": stdlib.FormatDateFunc, "timeadd": stdlib.TimeAddFunc,
 
 	"tobool":   stdlib.MakeToFunc(cty.Bool),
-	"tolist":   stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
+	"tolist":   uniform(stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType))),
 	"tomap":    stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
 	"tonumber": stdlib.MakeToFunc(cty.Number),
-	"toset":    stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+	"toset":    uniform(stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType))),
 	"tostring": stdlib.MakeToFunc(cty.String),
 
 	"base64encode": text(func(s string) (string, error) { return base64.StdEncoding.EncodeToString([]byte(s)), nil }),
@@ -101,6 +101,31 @@ var length = function.New(&function.Spec{
 	},
 })
 
+// uniform makes a list of the tuple f is given, where all its elements are of one primitive type. What is written [ … ] is
+// a tuple, and to find the type its elements have in common go-cty tries every one of them with every other.
+func uniform(f function.Function) function.Function {
+	return function.New(&function.Spec{
+		Params: f.Params(),
+		Type:   function.StaticReturnType(cty.DynamicPseudoType), // of what Impl returns
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			v, marks := args[0].Unmark()
+			if v.IsKnown() && !v.IsNull() && v.Type().IsTupleType() && alike(v.Type().TupleElementTypes()) {
+				return f.Call([]cty.Value{cty.ListVal(v.AsValueSlice()).WithMarks(marks)})
+			}
+			return f.Call(args)
+		},
+	})
+}
+
+func alike(types []cty.Type) bool {
+	for _, t := range types {
+		if !t.IsPrimitiveType() || t != types[0] {
+			return false
+		}
+	}
+	return len(types) > 0
+}
+
 // discreet wraps functions so that their errors never quote a secret they were given.
 func discreet(functions map[string]function.Function) map[string]function.Function {
 	wrapped := make(map[string]function.Function, len(functions))
@@ -125,10 +150,8 @@ func quiet(f function.Function) function.Function {
 		return p
 	}
 	spec := &function.Spec{
-		Type: func(args []cty.Value) (cty.Type, error) {
-			t, err := f.ReturnTypeForValues(args)
-			return t, hush(args, err)
-		},
+		// The type is that of what Impl returns: asking f for it first would have some functions do their work twice.
+		Type: function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			v, err := f.Call(args)
 			return v, hush(args, err)
