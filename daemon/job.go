@@ -15,6 +15,7 @@ import (
 type job struct {
 	cfg      *configs.Job
 	identity string
+	eye      func() (*eye, error) // compiled when first needed
 	splay    time.Duration
 
 	slot   chan struct{} // of one: whoever holds it owns memory and may commit
@@ -52,7 +53,7 @@ type outlook struct {
 var errRetired = errors.New("the job's configuration changed under the run")
 
 func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
-	j := &job{cfg: cfg, identity: identity(cfg), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
+	j := &job{cfg: cfg, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
 		state: state, targets: targets, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
 	j.schedule = tick{job: j, origin: bridge.Schedule, times: cfg.Schedule}

@@ -279,7 +279,11 @@ func BenchmarkMillion(b *testing.B) {
 			b.StartTimer()
 			m.open()
 			j := m.jobs["orders"]
-			memory, err := remember(context.Background(), m.store, j.cfg, &j.state)
+			eye, err := j.eye()
+			if err != nil {
+				b.Fatal(err)
+			}
+			memory, err := remember(context.Background(), m.store, eye, &j.state)
 			if err != nil {
 				b.Fatal(err)
 			}

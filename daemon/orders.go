@@ -52,7 +52,11 @@ func (d *Daemon) Approve(ctx context.Context, request ApproveRequest) (ApproveRe
 	state := j.state
 	j.mu.Unlock()
 	if j.memory == nil {
-		if j.memory, err = remember(ctx, d.store, j.cfg, &state); err != nil {
+		eye, err := j.eye()
+		if err != nil {
+			return ApproveReport{}, err
+		}
+		if j.memory, err = remember(ctx, d.store, eye, &state); err != nil {
 			return ApproveReport{}, err
 		}
 	}
@@ -99,7 +103,7 @@ func (d *Daemon) approve(ctx context.Context, j *job, state bridge.JobState, ids
 	j.mu.Lock()
 	targets := j.targets
 	j.mu.Unlock()
-	s := survey{cfg: j.cfg, state: &state, store: d.store, origin: bridge.Manual, memory: j.memory}
+	s := survey{cfg: j.cfg, eye: j.eye, state: &state, store: d.store, origin: bridge.Manual, memory: j.memory}
 	for first := true; len(ids) > 0; first = false {
 		batch := ids[:min(len(ids), approveChunk)]
 		ids = ids[len(batch):]

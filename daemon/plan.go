@@ -105,7 +105,7 @@ func planJob(ctx context.Context, request PlanRequest, store Reading, cfg *confi
 	if err != nil {
 		return out, err
 	}
-	s := survey{cfg: cfg, state: &state, store: base, origin: bridge.Manual, identity: identity(cfg)}
+	s := survey{cfg: cfg, eye: func() (*eye, error) { return newEye(cfg) }, state: &state, store: base, origin: bridge.Manual, identity: identity(cfg)}
 	s.report.Began, s.report.Origin = time.Now().UTC(), bridge.Manual
 	if err := s.load(ctx); err != nil {
 		return out, err

@@ -26,7 +26,7 @@ func (d *Daemon) run(ctx context.Context, j *job, origin bridge.Origin) bridge.R
 	j.mu.Unlock()
 
 	r := &run{daemon: d, job: j, limit: 256}
-	r.survey = survey{cfg: j.cfg, state: &state, store: d.store, origin: origin, memory: j.memory, identity: j.identity}
+	r.survey = survey{cfg: j.cfg, eye: j.eye, state: &state, store: d.store, origin: origin, memory: j.memory, identity: j.identity}
 	r.report.Began, r.report.Origin = began.UTC(), origin
 	err := r.do(ctx)
 	r.report.Took = time.Since(began)

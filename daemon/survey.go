@@ -14,30 +14,51 @@ import (
 	"github.com/hookbridge/bridge/diff"
 )
 
-// memory is what a job keeps between runs so that a run costs what changed: the index of its snapshot and its compiled
-// rules. It is made at the first record and belongs to whoever runs the job.
-type memory struct {
-	index *diff.Index
+// eye is how a job looks at records: its key and its rules, compiled. It never changes.
+type eye struct {
 	key   *diff.Key
 	rules *diff.Rules
+}
+
+func newEye(cfg *configs.Job) (*eye, error) {
+	key, err := diff.NewKey(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	r, err := rules(cfg)
+	return &eye{key: key, rules: r}, err
+}
+
+// rulesBefore are the rules of the last complete run, nil where no edit has changed them since.
+func rulesBefore(state *bridge.JobState) (*diff.Rules, error) {
+	if state.OldRules == "" || state.OldRules == state.Rules {
+		return nil, nil
+	}
+	old, err := diff.ParseRules(state.OldRules)
+	if errors.Is(err, diff.ErrForm) {
+		// Of another canonical form they cannot be applied: the identity has changed with it, and the next run takes
+		// everything in silently.
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rules of the last complete run: %w", err)
+	}
+	return old, nil
+}
+
+// memory is what a job keeps between runs so that a run costs what changed: the index of its snapshot. It is made at
+// the first record and belongs to whoever runs the job.
+type memory struct {
+	*eye
+	index *diff.Index
 	old   *diff.Rules // nil outside an edit of the rules
 }
 
-func remember(ctx context.Context, store snapshot, cfg *configs.Job, state *bridge.JobState) (*memory, error) {
-	m := &memory{index: diff.NewIndex(int(state.Records))}
+func remember(ctx context.Context, store snapshot, eye *eye, state *bridge.JobState) (*memory, error) {
+	m := &memory{eye: eye, index: diff.NewIndex(int(state.Records))}
 	var err error
-	if m.key, err = diff.NewKey(cfg.Key); err != nil {
+	if m.old, err = rulesBefore(state); err != nil {
 		return nil, err
-	}
-	if m.rules, err = rules(cfg); err != nil {
-		return nil, err
-	}
-	if state.OldRules != "" && state.OldRules != state.Rules {
-		// Of another canonical form the old rules cannot be applied: the identity has changed with it, and the run
-		// takes everything in silently.
-		if m.old, err = diff.ParseRules(state.OldRules); err != nil && !errors.Is(err, diff.ErrForm) {
-			return nil, fmt.Errorf("rules of the last complete run: %w", err)
-		}
 	}
 	if state.Number == 0 {
 		return m, nil
@@ -72,6 +93,7 @@ func identity(cfg *configs.Job) string {
 // survey with different sinks.
 type survey struct {
 	cfg    *configs.Job
+	eye    func() (*eye, error)
 	state  *bridge.JobState
 	store  snapshot
 	origin bridge.Origin
@@ -172,7 +194,11 @@ func (s *survey) load(ctx context.Context) error {
 	if s.memory != nil {
 		return nil
 	}
-	m, err := remember(ctx, s.store, s.cfg, s.state)
+	eye, err := s.eye()
+	if err != nil {
+		return err
+	}
+	m, err := remember(ctx, s.store, eye, s.state)
 	s.memory = m
 	return err
 }
