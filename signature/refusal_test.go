@@ -149,7 +149,9 @@ func edit(name string, cause Cause, header func(sample) string, change func(samp
 }
 
 func refusals(t testing.TB) []refusal {
-	signed := func(place string) func(sample) bool { return func(s sample) bool { return s.dialect.row.text.uses(place) } }
+	signed := func(place string) func(sample) bool {
+		return func(s sample) bool { return s.dialect.row.text.uses(place) }
+	}
 	token := func(s sample) bool { return s.dialect.row.Algorithm == Token }
 	timeHeader := func(s sample) string { return s.dialect.row.Time.Header }
 	idHeader := func(s sample) string {
