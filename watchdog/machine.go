@@ -1,0 +1,406 @@
+// Package watchdog decides when a job that lives on webhooks has to be polled all the same: silence makes it probe, and only
+// a probe that finds what no webhook had told makes it fall back to polling. It is pure: no I/O, no clock, no randomness of
+// its own.
+package watchdog
+
+import (
+	"fmt"
+	"time"
+)
+
+// State is where a job stands with its webhooks.
+type State string
+
+const (
+	Unproven   State = "unproven"   // no webhook yet: polls on schedule as if there were no watchdog
+	Recovering State = "recovering" // webhooks came: polls on schedule until they agree
+	Listening  State = "listening"  // the schedule rests
+	Probing    State = "probing"    // it was silent for too long: one poll decides
+	Fallback   State = "fallback"   // webhooks were missed: polls on schedule
+)
+
+// Config is what the watchdog block of a job says.
+type Config struct {
+	Silence      time.Duration  // fixed; 0: learned
+	Min, Max     time.Duration  // of a learned window; Max is the longest unnoticed loss while quiet
+	Audit        time.Duration  // mean between polls that look for partial loss
+	Grace        time.Duration  // that a webhook may come after the poll that found its change
+	Expect       *Hours         // nil: always
+	Zone         *time.Location // of the learned hours of the week; nil: that of Expect, or else UTC
+	RecoverAfter int            // polls with traffic and nothing missed that lead back to listening
+	Signal       bool           // on_event = "poll": a webhook tells of the job, not of a key
+}
+
+// withDefaults fills in what config leaves at zero.
+func (c Config) withDefaults() Config {
+	fill := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	fill(&c.Min, 5*time.Minute)
+	fill(&c.Max, 4*time.Hour)
+	fill(&c.Audit, 24*time.Hour)
+	fill(&c.Grace, 5*time.Minute)
+	c.Min = min(c.Min, c.Max)
+	if c.RecoverAfter <= 0 {
+		c.RecoverAfter = 2
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+		if c.Expect != nil && len(c.Expect.spans) > 0 {
+			c.Zone = c.Expect.spans[0].zone
+		}
+	}
+	return c
+}
+
+// Machine is the watchdog of one job. Time enters by its methods only, and never runs backwards inside. It is not safe for
+// concurrent use. After every input ask Next, then record Transitions.
+type Machine struct {
+	cfg      Config
+	random   func() float64
+	clock    clock
+	calendar calendar
+	state    memory
+
+	deaf      bool
+	catchup   bool // a poll is due for what was missed while deaf
+	poll      *poll
+	retryAt   time.Time // after a failed poll of ours, not before this
+	retries   int
+	window    window
+	triggered bool // by count: what the probe under way was triggered by
+	audited   bool // whether nextAudit has come and its poll is under way or being retried
+	pending   int  // complete polls a probe has waited for absences to be confirmed
+
+	told  told
+	judge judge
+	moved []Transition
+}
+
+// poll is a run of the job that is under way.
+type poll struct {
+	reason Reason
+	began  time.Time
+}
+
+// New is the watchdog of a job of which nothing is known. It is deaf until Hear. random gives numbers in [0,1).
+func New(cfg Config, random func() float64) *Machine {
+	cfg = cfg.withDefaults()
+	m := &Machine{cfg: cfg, random: random, deaf: true, calendar: calendar{zone: cfg.Zone, hours: cfg.Expect}}
+	m.state = memory{State: Unproven, Detector: newDetector(cfg.Zone)}
+	m.told.reset()
+	m.judge.reset()
+	return m
+}
+
+// Reason says why a job with a watchdog is polled.
+type Reason string
+
+const (
+	None     Reason = ""
+	Schedule Reason = "schedule" // unproven or deaf: an ordinary tick
+	Shadow   Reason = "shadow"   // recovering: a tick that checks whether webhooks told everything
+	Degraded Reason = "fallback" // fallback: a tick that stands in for webhooks
+	Probe    Reason = "probe"    // silence
+	Audit    Reason = "audit"    // chance
+	Catchup  Reason = "catchup"  // after deaf time
+	Other    Reason = "other"    // by hand, by a webhook, reconciliation: whatever the watchdog did not ask for
+)
+
+// Decision says what a job does next.
+type Decision struct {
+	Poll      Reason    // poll now for this reason: Catchup, Probe, Audit or None
+	Scheduled Reason    // what a tick of the job's schedule is now: Schedule, Shadow, Degraded; None: the schedule rests
+	At        time.Time // ask again at this time, if no input came before; zero: no need
+}
+
+// Transition is a change of state, to be recorded.
+type Transition struct {
+	From   State     `json:"from"`
+	To     State     `json:"to"`
+	At     time.Time `json:"at"`
+	Why    string    `json:"why"`
+	Missed int       `json:"missed"` // changes that no webhook told, where that is the reason
+}
+
+// Webhook is an inbound webhook of the job, verified and wanted by its `when`.
+type Webhook struct {
+	Key  string    // of the record it tells about; empty: not known (yet), or Config.Signal
+	Sent time.Time // when the sender says the change happened, not the attempt; zero: it does not say
+}
+
+// Webhook takes in a webhook that arrived at now.
+func (m *Machine) Webhook(now time.Time, w Webhook) {
+	t := m.read(now)
+	m.state.Webhooks++
+	if !w.Sent.IsZero() {
+		m.late(t, now.Round(0).Sub(w.Sent.Round(0)))
+	}
+	switch m.state.State {
+	case Fallback:
+		m.state.Detector.Last = t
+	case Unproven:
+		m.state.Detector.arrive(&m.calendar, t)
+		if m.state.Detector.Confirmed.IsZero() || m.state.Webhooks == 1 {
+			m.state.Detector.restart(t)
+		}
+	default:
+		m.state.Detector.arrive(&m.calendar, t)
+		m.window = window{}
+	}
+	m.tell(t, w.Key, w.Sent)
+	switch {
+	case m.state.State == Unproven && m.state.Baselined:
+		m.recover(t, "the first webhook came")
+	case m.state.State == Fallback && !t.Before(m.state.Hold):
+		m.recover(t, "webhooks are back")
+	}
+}
+
+// Told adds the key of a webhook that arrived at arrived and whose record became known only now, as by a lookup.
+func (m *Machine) Told(now, arrived time.Time, key string) {
+	t := m.read(now)
+	m.tell(t.Add(-max(0, now.Sub(arrived))), key, time.Time{})
+}
+
+// tell notes that a webhook told of a key, and takes the key off the lists of those that nothing has told.
+func (m *Machine) tell(t time.Time, key string, sent time.Time) {
+	if m.cfg.Signal {
+		key = ""
+	} else if key == "" {
+		return
+	}
+	m.told.add(key, t)
+	if !sent.IsZero() {
+		sent = sent.Add(-m.calendar.skew)
+	}
+	late, shadows, reverted := m.judge.told(t, key, sent, m.cfg.Signal, m.lateLimit(t))
+	if late > 0 {
+		m.late(t, late)
+	}
+	m.state.Shadows += shadows
+	if reverted && (m.state.State == Fallback || m.state.State == Recovering) {
+		m.late(t, m.wait(t)) // the wait was too short: doubles it
+		m.revert(t)
+	}
+	m.settleVerdicts(t)
+}
+
+// PollBegan says that a run of the job sends its first request now. reason is Decision.Poll or Scheduled, or Other.
+func (m *Machine) PollBegan(now time.Time, reason Reason) {
+	m.poll = &poll{reason, m.read(now)}
+}
+
+// Change is a change that a poll found and told.
+type Change struct {
+	Key      string
+	Deleted  bool
+	Scans    int  // deletions: complete polls in a row that lacked the record, this one included
+	Expected bool // whether `expects` says that a webhook should have told it
+}
+
+// PollResult is how a run of the job ended.
+type PollResult struct {
+	Failed   bool      // proves nothing; the rest but RetryAt is ignored
+	RetryAt  time.Time // when the source wants to be asked again; zero: it does not say
+	Complete bool      // the fetch showed every record there is (bridge.Outcome.Complete); a 304 did too
+	Gaps     bool      // records were set aside: what it did not show may have changed
+	Silent   bool      // a baseline, or changes told by nobody's fault but ours (an edit): no verdict
+	Absent   bool      // records are absent that a further poll has to confirm; those held for a person do not count
+	Changes  []Change
+}
+
+// PollEnded takes in how the run that PollBegan announced ended.
+func (m *Machine) PollEnded(now time.Time, result PollResult) {
+	t := m.read(now)
+	run := m.poll
+	m.poll = nil
+	if run == nil {
+		run = &poll{Other, t}
+	}
+	if result.Failed {
+		m.failed(t, now, result.RetryAt, run.reason)
+		return
+	}
+	m.retries, m.retryAt = 0, time.Time{}
+	deafened := m.deaf || m.catchup
+	if !m.deaf {
+		m.catchup = false
+	}
+	if run.reason == Audit {
+		m.state.Audits++
+	}
+	m.state.NextAudit = t.Add(m.audit())
+	judged := !deafened && !result.Silent && m.state.State != Unproven
+	untold := map[string]bool{}
+	for _, c := range result.Changes {
+		if !judged || !c.Expected {
+			continue
+		}
+		reference, known := m.told.reference(c)
+		if known && !m.told.since(c.Key, m.cfg.Signal, reference) {
+			untold[c.Key] = true
+		}
+	}
+	if m.state.State == Unproven && len(result.Changes) > 0 && m.state.Unheard.IsZero() && !result.Silent {
+		m.state.Unheard = t
+	}
+	m.told.agree(run.began, result)
+	m.state.Baselined = true
+	m.judged(t, run, result, untold, judged)
+	m.settleVerdicts(t)
+	if m.state.State == Unproven && m.state.Webhooks > 0 {
+		m.recover(t, "a webhook had come and the baseline is taken")
+	}
+}
+
+// judged draws the consequences of a poll that went well: at once where nothing is untold, after a grace otherwise.
+func (m *Machine) judged(t time.Time, run *poll, result PollResult, untold map[string]bool, judged bool) {
+	traffic := m.state.Detector.Last.After(m.state.Polled)
+	m.state.Polled = t
+	shadow := judged && m.state.State == Recovering && traffic && !run.began.Before(m.state.Since)
+	if len(untold) > 0 {
+		m.judge.add(t, untold, shadow)
+		return
+	}
+	switch m.state.State {
+	case Recovering:
+		if shadow {
+			m.state.Shadows++
+		}
+	case Probing:
+		if result.Absent && m.pending < 3 {
+			m.pending++
+			m.retryAt = t.Add(time.Minute) // the daemon confirms sooner; this is in case it does not
+			return
+		}
+	}
+}
+
+// settleVerdicts draws the verdicts that are due at t.
+func (m *Machine) settleVerdicts(t time.Time) {
+	missed := m.judge.expire(t, m.wait(t), m.state.Detector.Last, m.state.State == Fallback)
+	m.state.Missed += int64(missed)
+	if missed > 0 && (m.state.State == Listening || m.state.State == Probing || m.state.State == Recovering) {
+		m.fall(t, missed)
+		return
+	}
+	if m.judge.waiting() || m.poll != nil {
+		return
+	}
+	switch m.state.State {
+	case Probing:
+		if m.state.Polled.After(m.state.Since) && m.retryAt.IsZero() {
+			m.quiet(t)
+		}
+	case Recovering:
+		if m.state.Shadows >= m.cfg.RecoverAfter {
+			m.enter(t, Listening, fmt.Sprintf("%d polls with traffic found nothing that webhooks had not told", m.state.Shadows), 0)
+			m.state.Detector.settle(&m.calendar, m.state.Polled)
+			m.state.Detector.Since, m.state.Detector.Doublings = t, 0
+			m.window = window{}
+		}
+	}
+}
+
+// Next says what the job does now, after drawing whatever conclusion time alone has brought. Decision.Poll repeats until
+// PollBegan.
+func (m *Machine) Next(now time.Time) Decision {
+	t := m.read(now)
+	m.settleVerdicts(t)
+	s := &m.state
+	if s.State == Listening && !m.deaf && !m.catchup && m.poll == nil && !m.judge.waiting() {
+		if w := m.deadline(t); !w.At.After(t) {
+			m.triggered = w.ByCount
+			m.pending = 0
+			m.retryAt = time.Time{}
+			m.enter(t, Probing, m.silenceWords(t), 0)
+		}
+	}
+	decision := Decision{Scheduled: m.scheduled()}
+	wake := m.judge.next(m.wait(t), s.Detector.Last)
+	consider := func(at time.Time) {
+		if !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
+			wake = at
+		}
+	}
+	if m.poll == nil && !m.deaf {
+		reason, at := m.due(t)
+		switch {
+		case reason == None:
+		case later(at, m.retryAt).After(t):
+			consider(later(at, m.retryAt))
+		default:
+			decision.Poll = reason
+		}
+		if s.State == Listening && reason == Audit && !m.judge.waiting() {
+			consider(m.deadline(t).At)
+		}
+	}
+	if !wake.IsZero() {
+		decision.At = now.Add(wake.Sub(t))
+	}
+	return decision
+}
+
+// due is the next poll that the watchdog itself wants, and when.
+func (m *Machine) due(t time.Time) (Reason, time.Time) {
+	switch {
+	case m.catchup:
+		return Catchup, t
+	case m.state.State == Probing && !m.judge.waiting():
+		return Probe, t
+	case m.state.State == Listening:
+		if m.state.NextAudit.IsZero() {
+			m.state.NextAudit = t.Add(m.audit())
+		}
+		return Audit, m.state.NextAudit
+	}
+	return None, time.Time{}
+}
+
+func (m *Machine) scheduled() Reason {
+	switch m.state.State {
+	case Unproven:
+		return Schedule
+	case Recovering:
+		return Shadow
+	case Fallback:
+		return Degraded
+	}
+	if m.deaf {
+		return Schedule
+	}
+	return None
+}
+
+// Hear says that webhooks can reach us from now on: at start, and whenever the listener is back. One poll is due at once, and
+// what it finds is not held against the webhooks. Call it too when the clock on the wall was set or the machine slept.
+func (m *Machine) Hear(now time.Time) {
+	m.Deaf(now)
+	m.deaf, m.catchup = false, true
+}
+
+// Deaf says that webhooks cannot reach us from now on, by our own fault. Until Hear silence means nothing, and the schedule
+// does not rest.
+func (m *Machine) Deaf(now time.Time) {
+	t := m.read(now)
+	m.deaf = true
+	m.retries, m.retryAt = 0, time.Time{}
+	m.told.reset()
+	m.judge.reset()
+	m.window = window{}
+	m.state.Detector.restart(t)
+	if m.state.State == Probing {
+		m.enter(t, Listening, "we were deaf ourselves: silence proves nothing", 0)
+	}
+}
+
+// Transitions hands over the changes of state since it was last called.
+func (m *Machine) Transitions() []Transition {
+	moved := m.moved
+	m.moved = nil
+	return moved
+}
