@@ -51,7 +51,7 @@ func TestKilledDaemonTellsEverythingOnce(t *testing.T) {
 	source := newRestless(seed)
 	sources := httptest.NewServer(source)
 	t.Cleanup(sources.Close)
-	ear := &ear{t: t, random: rand.New(rand.NewPCG(seed, 1)), bodies: map[string]string{}}
+	ear := &ear{t: t, random: rand.New(rand.NewPCG(seed, 1)), bodies: map[string]string{}, taken: map[string]bool{}}
 	receiver := httptest.NewServer(ear)
 	t.Cleanup(receiver.Close)
 	config := filepath.Join(dir, "bridge.hcl")
@@ -126,7 +126,7 @@ func tail(log *bytes.Buffer) string {
 var killJobs = map[string]bool{"told": true, "paged": true, "silent": false}
 
 func killConfig(source, receiver string) string {
-	retries := `"0s"` + strings.Repeat(`, "50ms"`, 49)
+	retries := `"0s"` + strings.Repeat(`, "300ms"`, 49)
 	text := fmt.Sprintf("destination \"ear\" {\n  url = %q\n  secrets = [%q]\n  allow = [\"127.0.0.0/8\"]\n  concurrency = 8\n  retry {\n    schedule = [%s]\n  }\n}\n",
 		receiver, scriptSecret, retries)
 	for name, emit := range killJobs {
@@ -224,7 +224,7 @@ func (r *restless) change(job string) {
 	}
 	r.before[job] = maps.Clone(r.lists[job])
 	for range 1 + r.random.IntN(6) {
-		id := r.random.IntN(40)
+		id := r.random.IntN(10 + 30*r.random.IntN(2)) // some records never rest
 		if r.random.IntN(3) == 0 {
 			delete(r.lists[job], id)
 		} else {
@@ -298,6 +298,7 @@ type ear struct {
 	healed   bool
 	bodies   map[string]string // by webhook-id
 	arrivals []heard
+	taken    map[string]bool // by webhook-id: answered with 200
 }
 
 // heard is one arrival.
@@ -345,9 +346,13 @@ func (e *ear) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.bodies[h.id] = string(body)
 	e.arrivals = append(e.arrivals, h)
 	mood, slow := e.random.IntN(10), time.Duration(e.random.IntN(100))*time.Millisecond
+	if key, _ := strconv.Atoi(h.Key); (key+len(e.arrivals)/40)%4 == 0 { // a record is refused for a while, and its events pile up
+		mood = 0
+	}
 	if e.healed {
 		mood = 9
 	}
+	e.taken[h.id] = e.taken[h.id] || mood > 2
 	e.mu.Unlock()
 	switch mood {
 	case 0, 1:
@@ -384,6 +389,11 @@ func (e *ear) judge(source *restless) {
 			latest[lane] = h.Sequence
 		}
 		bySequence[h.Job][h.Sequence] = h
+	}
+	for id, taken := range e.taken {
+		if !taken {
+			e.t.Errorf("event %s was never taken: %s", id, e.bodies[id])
+		}
 	}
 	for job, emit := range killJobs {
 		e.judgeJob(source, job, emit, bySequence[job])
