@@ -35,6 +35,7 @@ type Source struct {
 	body     []byte
 	format   decode.Format
 	paging   paging
+	since    *since // nil: every fetch reads everything
 	login    login
 	maxPages int
 	maxBody  int64
@@ -54,7 +55,7 @@ func (s *Source) GoString() string { return s.identity }
 // Decode reads the block of a source "http". Files it names are relative to dir.
 func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl.Diagnostics) {
 	r := attr.NewReader(body, ctx, `source "http"`)
-	r.OtherVersion("success", "since")
+	r.OtherVersion("success")
 	src := &Source{shared: s}
 	src.method = r.Word("method", "GET", "GET", "POST")
 	src.url = address(r, "url")
@@ -72,6 +73,7 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	}
 	src.paging = pagination(r, src.format)
 	src.login = s.auth(r)
+	src.since = src.incremental(r)
 	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
 	src.maxBody = r.Size("max_body", 2<<30)
 	key := clientKey{
@@ -117,7 +119,7 @@ func (s *Source) identify() string {
 	shown := *s.url
 	shown.RawQuery = ""
 	// Before the first login, so that a token cannot be part of it.
-	sum := sha256.Sum256([]byte(s.scrub(s.url.String()) + "\x00" + s.scrub(string(s.body))))
+	sum := sha256.Sum256([]byte(s.scrub(s.whole().String()) + "\x00" + s.scrub(string(s.body))))
 	return s.scrub(strings.Join([]string{"http", s.method, shown.String(), items}, " ")) + " " + hex.EncodeToString(sum[:8])
 }
 

@@ -17,13 +17,18 @@ import (
 
 // Fetch reads the source once, answer by answer; see bridge.Source. While every answer is the one of the last fetch,
 // nothing is emitted. As soon as one is not, all records are needed: if answers were passed over by then, the scan
-// begins again and reads everything.
+// begins again and reads everything. A source with a since block is read from its watermark on where there is one.
 func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit func(bridge.Record) error) (bridge.Outcome, error) {
-	f := fetch{Source: s, options: options, emit: emit, last: recall(options.From)}
+	f := fetch{Source: s, options: options, emit: emit, base: s.whole(), last: recall(options.From)}
 	f.verifying = len(f.last) > 0
+	if s.since != nil && !options.Unconditional {
+		if f.tide.mark, f.incremental = s.since.recall(options.From); f.incremental {
+			f.base = s.from(f.tide.mark)
+		}
+	}
 	outcome, err := f.run(ctx)
-	if errors.Is(err, errChanged) {
-		again := fetch{Source: s, options: options, emit: emit}
+	if errors.Is(err, errAgain) {
+		again := fetch{Source: s, options: options, emit: emit, base: s.whole()}
 		pages, size := outcome.Pages, outcome.Bytes
 		outcome, err = again.run(ctx)
 		outcome.Pages += pages
@@ -32,36 +37,41 @@ func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit fu
 	return outcome, err
 }
 
-// errChanged says that an answer differs from last time after earlier ones were passed over as unchanged.
-var errChanged = errors.New("an answer changed after others were passed over")
+// errAgain says that everything is needed: an answer differs from last time after earlier ones were passed over as
+// unchanged, or the watermark is one that cannot be.
+var errAgain = errors.New("the scan has to begin again")
 
 // fetch is one scan of a source.
 type fetch struct {
 	*Source
 	options   bridge.FetchOptions
 	emit      func(bridge.Record) error
-	last      []known // the answers of the last complete fetch
-	verifying bool    // every answer so far was that of the last fetch; none was emitted
+	base      *url.URL // that the paging starts from
+	last      []known  // the answers of the last complete fetch
+	verifying bool     // every answer so far was that of the last fetch; none was emitted
 	pages     []known
 	seen      map[xxh3.Uint128]struct{}
 	broken    error // what emit returned
+
+	incremental bool // only what changed since the watermark is asked for
+	tide        tide
 }
 
 func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
-	outcome := bridge.Outcome{Stable: true}
+	outcome := bridge.Outcome{Stable: true, Incremental: f.incremental}
 	var sum, total, declared int64
-	address := f.paging.first(f.url)
+	address := f.paging.first(f.base)
 	number := 1
 	for ; ; number++ {
 		if f.verifying && number > len(f.last) {
-			return outcome, errChanged
+			return outcome, errAgain
 		}
 		a := answer{number: number}
 		err := f.page(ctx, address, &a, &outcome)
 		if f.broken != nil {
 			return outcome, f.broken
 		}
-		if errors.Is(err, errChanged) {
+		if errors.Is(err, errAgain) {
 			return outcome, err
 		}
 		if err != nil {
@@ -92,21 +102,45 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 		return outcome, f.fail(number, fmt.Errorf("%d records came, but %q declares %d; the source limits its pages or leaves records out", sum, f.paging.total, total-1))
 	}
 	if f.verifying && number < len(f.last) {
-		return outcome, errChanged
+		return outcome, errAgain
 	}
-	outcome.Complete = true
+	if err := f.settle(sum); err != nil {
+		return outcome, f.fail(number, err)
+	}
+	outcome.Complete = !f.incremental
 	outcome.NotModified = f.verifying
-	if outcome.Stable {
+	switch {
+	case f.incremental && !outcome.Stable:
+		outcome.Next = f.options.From // what moved may have escaped us
+	case !outcome.Stable:
+	case f.tide.mark.text != "":
+		outcome.Next = f.since.remember(f.tide.mark)
+	default:
 		outcome.Next = remember(f.pages)
 	}
 	return outcome, nil
+}
+
+// settle judges the values the records had.
+func (f *fetch) settle(records int64) error {
+	switch {
+	case f.since == nil || f.incremental || f.verifying || records == 0:
+	case f.tide.read == 0:
+		return f.since.unreadable(records, f.tide.strange)
+	case f.tide.ahead == f.tide.read:
+		f.since.ahead.Do(func() {
+			f.shared.logger.Warn("every value that since looks at is later than the source's own clock; all records are fetched each time",
+				"host", f.url.Host, "value", f.since.value.String(), "clock", f.tide.limit.Add(-f.since.overlap).UTC())
+		})
+	}
+	return nil
 }
 
 func (f *fetch) follow(a *answer) (*url.URL, error) {
 	if a.skipped && a.Last && f.paging.kind != byLink {
 		return nil, nil
 	}
-	return f.paging.follow(f.url, a)
+	return f.paging.follow(f.base, a)
 }
 
 // advance guards against paging without end.
@@ -115,7 +149,7 @@ func (f *fetch) advance(number int, next *url.URL) (*url.URL, error) {
 		return nil, fmt.Errorf("another page follows, but max_pages is %d; raise it if the source really has so many", f.maxPages)
 	}
 	if f.seen == nil {
-		f.seen = map[xxh3.Uint128]struct{}{xxh3.HashString128(f.paging.first(f.url).String()): {}}
+		f.seen = map[xxh3.Uint128]struct{}{xxh3.HashString128(f.paging.first(f.base).String()): {}}
 	}
 	key := xxh3.HashString128(next.String())
 	if _, ok := f.seen[key]; ok {
@@ -127,7 +161,7 @@ func (f *fetch) advance(number int, next *url.URL) (*url.URL, error) {
 
 // keep notes the answer for the next fetch.
 func (f *fetch) keep(a *answer, address *url.URL, last bool) {
-	if a.number > maxKnown {
+	if a.number > maxKnown || f.incremental {
 		f.pages = nil
 		return
 	}
@@ -174,6 +208,11 @@ func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *
 	defer func() { _ = resp.Body.Close() }()
 	outcome.Pages++
 	f.note(resp, outcome)
+	if f.since != nil && a.number == 1 {
+		if f.tide.limit = f.since.limit(resp); f.incremental && f.tide.mark.at.After(f.tide.limit.Add(absurd)) {
+			return errAgain
+		}
+	}
 	a.address = resp.Request.URL
 	a.link, a.linked = f.linkOf(resp)
 	a.ETag, a.Modified = validatorsOf(resp.Header)
@@ -208,8 +247,13 @@ func (f *fetch) note(resp *nethttp.Response, outcome *bridge.Outcome) {
 // noBody stands in a checkpoint for the hash of an answer without a body.
 const noBody = "204"
 
-// noContent: some sources answer so beyond their last page. At the start it says nothing.
+// noContent: some sources answer so beyond their last page, or where nothing changed since the watermark. At the start of
+// everything it says nothing.
 func (f *fetch) noContent(a *answer, before *known) error {
+	if f.incremental && a.number == 1 {
+		a.Hash = noBody
+		return nil
+	}
 	if a.number == 1 || f.paging.kind != byPage && f.paging.kind != byOffset {
 		return errors.New("answered 204 No Content where records were expected")
 	}
@@ -224,7 +268,7 @@ func (f *fetch) noContent(a *answer, before *known) error {
 // differs ends the verification.
 func (f *fetch) differs() error {
 	if f.verifying && len(f.pages) > 0 {
-		return errChanged
+		return errAgain
 	}
 	f.verifying = false
 	return nil
@@ -289,17 +333,20 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 
 func (f *fetch) record(page int) func([]byte, int) error {
 	return func(raw []byte, item int) error {
+		if f.since != nil {
+			f.tide.observe(raw, f.since.path)
+		}
 		f.broken = f.emit(bridge.Record{Body: raw, Page: page, Item: item})
 		return f.broken
 	}
 }
 
-func (f *fetch) cutShort(ctx context.Context, body *body, err error) error {
+func (s *Source) cutShort(ctx context.Context, body *body, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, errTooLarge):
-		return fmt.Errorf("the answer is larger than max_body (%s); raise it if that is right", bytesText(f.maxBody))
+		return fmt.Errorf("the answer is larger than max_body (%s); raise it if that is right", bytesText(s.maxBody))
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the answer was cut short after %s: %w", bytesText(body.read), err)
 	}
