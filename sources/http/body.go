@@ -73,3 +73,17 @@ func (b *body) close() {
 		b.inflater = nil
 	}
 }
+
+// beginning keeps what a reader gives first, to be shown in an error.
+type beginning struct {
+	r    io.Reader
+	text []byte
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if room := 8<<10 - len(b.text); room > 0 {
+		b.text = append(b.text, p[:min(n, room)]...)
+	}
+	return n, err
+}

@@ -123,8 +123,17 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 			return &bridge.BusyError{RetryAt: at, Err: fmt.Errorf("%w (come back at %s)", err, at.UTC().Format(time.RFC3339))}
 		}
 	}
-	return err
+	return &statusError{status: status, err: err}
 }
+
+// statusError is an answer that came, but with another status than 200.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
 
 // trace reports a request to whoever wants to see each: the context's trace, and the log if it shows that much.
 func (s *Source) trace(ctx context.Context, req *nethttp.Request, resp *nethttp.Response, err error, took time.Duration) {
