@@ -51,7 +51,7 @@ func TestKilledDaemonTellsEverythingOnce(t *testing.T) {
 	source := newRestless(seed)
 	sources := httptest.NewServer(source)
 	t.Cleanup(sources.Close)
-	ear := &ear{t: t, random: rand.New(rand.NewPCG(seed, 1)), bodies: map[string]string{}, taken: map[string]bool{}}
+	ear := &ear{t: t, random: rand.New(rand.NewPCG(seed, 1)), bodies: map[string]string{}}
 	receiver := httptest.NewServer(ear)
 	t.Cleanup(receiver.Close)
 	config := filepath.Join(dir, "bridge.hcl")
@@ -298,12 +298,12 @@ type ear struct {
 	healed   bool
 	bodies   map[string]string // by webhook-id
 	arrivals []heard
-	taken    map[string]bool // by webhook-id: answered with 200
 }
 
 // heard is one arrival.
 type heard struct {
 	id       string
+	taken    bool // answered with 200
 	Type     string
 	Job, Key string
 	Sequence int64
@@ -344,7 +344,6 @@ func (e *ear) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.t.Errorf("event %s came with two bodies:\n%s\n%s", h.id, known, body)
 	}
 	e.bodies[h.id] = string(body)
-	e.arrivals = append(e.arrivals, h)
 	mood, slow := e.random.IntN(10), time.Duration(e.random.IntN(100))*time.Millisecond
 	if key, _ := strconv.Atoi(h.Key); (key+len(e.arrivals)/40)%4 == 0 { // a record is refused for a while, and its events pile up
 		mood = 0
@@ -352,7 +351,8 @@ func (e *ear) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.healed {
 		mood = 9
 	}
-	e.taken[h.id] = e.taken[h.id] || mood > 2
+	h.taken = mood > 2
+	e.arrivals = append(e.arrivals, h)
 	e.mu.Unlock()
 	switch mood {
 	case 0, 1:
@@ -373,7 +373,7 @@ func (e *ear) judge(source *restless) {
 	defer e.mu.Unlock()
 	source.mu.Lock()
 	defer source.mu.Unlock()
-	bySequence, latest := map[string]map[int64]heard{}, map[string]int64{}
+	bySequence, latest, taken := map[string]map[int64]heard{}, map[string]heard{}, map[string]bool{}
 	for _, h := range e.arrivals {
 		if bySequence[h.Job] == nil {
 			bySequence[h.Job] = map[int64]heard{}
@@ -383,16 +383,17 @@ func (e *ear) judge(source *restless) {
 		case again && first.id != h.id:
 			e.t.Errorf("change %d of %s came under two ids, %s and %s", h.Sequence, h.Job, first.id, h.id)
 		case again:
-		case latest[lane] > h.Sequence:
-			e.t.Errorf("change %d of %s first came after change %d of the same record", h.Sequence, lane, latest[lane])
+		case latest[lane].id != "" && (latest[lane].Sequence > h.Sequence || !taken[latest[lane].id]):
+			e.t.Errorf("change %d of %s first came while change %d of the same record was not taken", h.Sequence, lane, latest[lane].Sequence)
 		default:
-			latest[lane] = h.Sequence
+			latest[lane] = h
 		}
 		bySequence[h.Job][h.Sequence] = h
+		taken[h.id] = taken[h.id] || h.taken
 	}
-	for id, taken := range e.taken {
-		if !taken {
-			e.t.Errorf("event %s was never taken: %s", id, e.bodies[id])
+	for id, body := range e.bodies {
+		if !taken[id] {
+			e.t.Errorf("event %s was never taken: %s", id, body)
 		}
 	}
 	for job, emit := range killJobs {
