@@ -186,7 +186,9 @@ func signingSecrets(r *attr.Reader, signature string) []bridge.Secret {
 		return nil
 	}
 	if !r.Has("secrets") {
-		r.Errorf(r.Range("secrets"), "Missing required argument", `Events are signed: secrets = [env("…")] is required, unless signature = "none". %s`, advice)
+		if r.Missing("secrets") {
+			r.Errorf(r.Range("secrets"), "Missing required argument", `Events are signed: secrets = [env("…")] is required, unless signature = "none". %s`, advice)
+		}
 		return nil
 	}
 	var all []bridge.Secret

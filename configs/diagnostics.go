@@ -1,12 +1,15 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/hookbridge/bridge/configs/attr"
 )
@@ -80,6 +83,26 @@ func line(d *hcl.Diagnostic) string {
 		text = fmt.Sprintf("%s:%d: %s", d.Subject.Filename, d.Subject.Start.Line, text)
 	}
 	return strings.TrimSuffix(text, ".")
+}
+
+// explained gives what env and file refuse their own words, and keeps the innards of a function that went wrong from the
+// reader.
+func explained(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+		if !ok {
+			continue
+		}
+		var own *refusal
+		var crash function.PanicError
+		switch err := call.FunctionCallError(); {
+		case errors.As(err, &own):
+			d.Summary, d.Detail = own.summary, own.detail
+		case errors.As(err, &crash):
+			d.Detail = fmt.Sprintf("The function %s cannot use what it was given.", call.CalledFunctionName())
+		}
+	}
+	return diags
 }
 
 // tidy drops what says the same twice, as the instances of one job do, and what only follows from another mistake, and

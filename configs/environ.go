@@ -42,7 +42,7 @@ func (o outside) env() function.Function {
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			name := args[0].AsString()
 			if len(args) > 2 {
-				return cty.NilVal, errors.New("env takes a name and, at most, a default")
+				return cty.NilVal, &refusal{"Too many arguments", `A name and, at most, a default: env("NAME", "…").`}
 			}
 			value, ok := o.environ(name)
 			if !ok {
@@ -52,10 +52,10 @@ func (o outside) env() function.Function {
 					}
 					return attr.Secret(args[1].AsString()), nil
 				}
-				return cty.NilVal, function.NewArgErrorf(0, "the environment variable %s is not set; set it, or give a default: env(%q, \"…\")", name, name)
+				return cty.NilVal, &refusal{"Environment variable not set", fmt.Sprintf(`There is no %s in the environment. Set it, or give a default: env(%q, "…").`, name, name)}
 			}
 			if !utf8.ValidString(value) {
-				return cty.NilVal, function.NewArgErrorf(0, "the environment variable %s is not valid UTF-8", name)
+				return cty.NilVal, &refusal{"Unusable environment variable", fmt.Sprintf("The value of %s is not text in UTF-8.", name)}
 			}
 			return attr.Secret(value), nil
 		},
@@ -71,7 +71,8 @@ func (o outside) file() function.Function {
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			content, err := o.read(args[0].AsString())
 			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
+				text := err.Error()
+				return cty.NilVal, &refusal{"Cannot read a file", strings.ToUpper(text[:1]) + text[1:] + "."}
 			}
 			return attr.Secret(content), nil
 		},
@@ -83,6 +84,7 @@ func (o outside) read(path string) (string, error) {
 	if credentials, ok := o.environ("CREDENTIALS_DIRECTORY"); ok && filepath.IsAbs(credentials) {
 		roots = append(roots, credentials)
 	}
+	var seen []string
 	for _, root := range roots {
 		inside := path
 		if filepath.IsAbs(path) {
@@ -95,12 +97,15 @@ func (o outside) read(path string) (string, error) {
 			continue
 		}
 		content, err := readIn(root, inside)
-		if errors.Is(err, fs.ErrNotExist) && root != roots[len(roots)-1] {
-			continue
+		if !errors.Is(err, fs.ErrNotExist) {
+			return content, err
 		}
-		return content, err
+		seen = append(seen, root)
 	}
-	return "", fmt.Errorf("%q lies outside of the configuration's folder and of $CREDENTIALS_DIRECTORY", path)
+	if len(seen) > 0 {
+		return "", fmt.Errorf("there is no file %q in %s", path, strings.Join(seen, ", nor in "))
+	}
+	return "", fmt.Errorf("the path %q leads out of the configuration's folder, and there is nothing to be read but what is in there or in $CREDENTIALS_DIRECTORY", path)
 }
 
 func readIn(dir, path string) (string, error) {
@@ -115,7 +120,7 @@ func readIn(dir, path string) (string, error) {
 		return "", unreadable(path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%q is not a regular file", path)
+		return "", fmt.Errorf("there is %q, but it is not a regular file", path)
 	}
 	f, err := root.Open(path)
 	if err != nil {
@@ -127,21 +132,18 @@ func readIn(dir, path string) (string, error) {
 	case err != nil:
 		return "", unreadable(path, err)
 	case len(content) > maxFile:
-		return "", fmt.Errorf("%q is larger than 1 MiB", path)
+		return "", fmt.Errorf("the file %q is larger than 1 MiB", path)
 	case !utf8.Valid(content):
-		return "", fmt.Errorf("%q is not text in UTF-8", path)
+		return "", fmt.Errorf("the file %q is not text in UTF-8", path)
 	}
 	return string(content), nil
 }
 
 func unreadable(path string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no file %q: %w", path, bare(err))
-	case strings.Contains(err.Error(), "escapes"):
-		return fmt.Errorf("%q leads outside of the folder it lies in", path)
+	if strings.Contains(err.Error(), "escapes") {
+		return fmt.Errorf("the path %q follows a symbolic link out of its folder; a link is relative and stays inside", path)
 	}
-	return fmt.Errorf("read %q: %w", path, bare(err))
+	return fmt.Errorf("the file %q cannot be read: %w", path, bare(err))
 }
 
 // bare is the cause of a path error: the path is named already, as it was written.
@@ -152,3 +154,8 @@ func bare(err error) error {
 	}
 	return err
 }
+
+// refusal is why env or file gave no value, as a person is told it. HCL would put the name of a parameter in front.
+type refusal struct{ summary, detail string }
+
+func (r *refusal) Error() string { return r.detail }

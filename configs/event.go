@@ -127,7 +127,7 @@ func (t *eventTemplate) written(ctx *hcl.EvalContext) (json.RawMessage, error) {
 func result(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, error) {
 	v, diags := expr.Value(ctx)
 	if diags.HasErrors() {
-		d := diags[0]
+		d := explained(diags)[0]
 		return cty.NilVal, failure(expr, strings.ToLower(d.Summary[:1])+d.Summary[1:]+": "+strings.Join(strings.Fields(d.Detail), " "))
 	}
 	if attr.IsSecret(v) {

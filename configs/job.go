@@ -234,7 +234,7 @@ func (l *loading) targets(r *attr.Reader, name string) []string {
 func (t *template) source(r *attr.Reader, i instance) (source bridge.Source, kind string) {
 	b := r.Block("source", 1)
 	if b == nil {
-		if len(r.Blocks("source")) == 0 {
+		if r.Missing("source") {
 			r.Errorf(t.block.Body.MissingItemRange(), "Missing source", `A job reads from somewhere: source "http" { … } is required in job %q.`, t.block.Labels[0])
 		}
 		return nil, ""

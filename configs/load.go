@@ -72,7 +72,7 @@ func parse(path string, src []byte, o Options) (*Config, error) {
 			l.file(body)
 		}
 	}
-	found := tidy(l.diags)
+	found := tidy(explained(l.diags))
 	files := map[string]*hcl.File{path: blot(file, src)}
 	if found.HasErrors() {
 		return nil, &Error{Diagnostics: found, Files: files, Store: l.config.Bridge.Store}

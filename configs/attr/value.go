@@ -103,16 +103,26 @@ func (r *Reader) required(name string) bool {
 	if r.attr(name) != nil {
 		return true
 	}
-	if slices.ContainsFunc(r.body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == name }) {
-		return false // the block of that name is reported, with what to write instead
+	if r.Missing(name) {
+		r.Errorf(r.body.MissingItemRange(), "Missing required argument", "The argument %q is required in %s, but it is not there.", name, r.what)
+	}
+	return false
+}
+
+// Missing reports whether there is neither an attribute nor a block of this name, nor one that looks like it misspelt:
+// that one is reported by Done where it stands, with the name it was meant for.
+func (r *Reader) Missing(name string) bool {
+	if r.body.Attributes[name] != nil {
+		return false
 	}
 	for written := range r.body.Attributes {
-		if Suggest(written, []string{name}) == name && !slices.Contains(r.names, written) {
-			return false // the misspelt name is reported where it stands
+		if !slices.Contains(r.names, written) && Suggest(written, []string{name}) == name {
+			return false
 		}
 	}
-	r.Errorf(r.body.MissingItemRange(), "Missing required argument", "The argument %q is required in %s, but it is not there.", name, r.what)
-	return false
+	return !slices.ContainsFunc(r.body.Blocks, func(b *hclsyntax.Block) bool {
+		return b.Type == name || !slices.Contains(r.blocks, b.Type) && Suggest(b.Type, []string{name}) == name
+	})
 }
 
 func (r *Reader) empty(name string) {
