@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"net/http"
 	"time"
 )
@@ -62,6 +63,9 @@ type Take struct {
 	Chunks  []*Chunk
 	Intents []Intent // ID, Inbound and At are written back
 }
+
+// ErrMoved is a webhook that was not taken because a row it changes has moved on since it was read. Read it again.
+var ErrMoved = errors.New("a record has moved on since it was read")
 
 // InboundQuery selects webhooks, newest last. Zero fields do not restrict.
 type InboundQuery struct {

@@ -74,4 +74,5 @@ type Retention struct {
 // Pruned counts what went.
 type Pruned struct {
 	Events, Attempts, Dead int64
+	Inbounds               int64
 }

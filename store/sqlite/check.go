@@ -40,7 +40,10 @@ var rules = []string{
 	`SELECT 'delivery ' || delivery || ' has an attempt ' || n || ' beyond those it counts' FROM attempt
 		WHERE n > (SELECT made FROM delivery WHERE id = delivery) LIMIT 100`,
 	`SELECT 'numbers were given out that the clock does not know' FROM clock WHERE events < (SELECT coalesce(max(number), 0) FROM event)
-		OR deliveries < (SELECT coalesce(max(id), 0) FROM delivery) OR holds < (SELECT coalesce(max(id), 0) FROM hold)`,
+		OR deliveries < (SELECT coalesce(max(id), 0) FROM delivery) OR holds < (SELECT coalesce(max(id), 0) FROM hold)
+		OR inbounds < (SELECT coalesce(max(id), 0) FROM inbound) OR intents < (SELECT coalesce(max(id), 0) FROM intent)`,
+	`SELECT 'webhook ' || id || CASE state WHEN 0 THEN ' has nothing left to do and is not over' ELSE ' is over and has intents left' END
+		FROM inbound WHERE (state = 0) <> EXISTS (SELECT 1 FROM intent WHERE intent.inbound = inbound.id) LIMIT 100`,
 }
 
 // Check looks the whole store over: SQLite's own checks, then the rules that constraints cannot state. It reads every

@@ -23,23 +23,28 @@ func (db *DB) Commit(ctx context.Context, chunk *bridge.Chunk) (bridge.Committed
 	var start time.Time
 	err := db.transact(ctx, func(t *tx) error {
 		start = time.Now()
-		done = bridge.Committed{IDs: make([]int64, len(chunk.Puts)), Gone: make([]bool, len(chunk.Deletes))}
-		j, err := t.job(chunk.Job)
-		if err != nil {
-			return err
-		}
-		w := chunkWriter{tx: t, job: j, chunk: chunk, done: &done, commit: t.nextCommit(), teller: teller{tx: t, job: j, targets: chunk.Targets}}
-		if err := w.apply(); err != nil {
-			return err
-		}
-		done.Told = w.told
-		done.Sequence = j.sequence
-		return nil
+		var err error
+		done, err = t.applyChunk(chunk)
+		return err
 	})
 	if err != nil {
 		return bridge.Committed{}, fmt.Errorf("commit chunk of job %d: %w", chunk.Job, err)
 	}
 	done.Took = time.Since(start)
+	return done, nil
+}
+
+func (t *tx) applyChunk(chunk *bridge.Chunk) (bridge.Committed, error) {
+	done := bridge.Committed{IDs: make([]int64, len(chunk.Puts)), Gone: make([]bool, len(chunk.Deletes))}
+	j, err := t.job(chunk.Job)
+	if err != nil {
+		return done, err
+	}
+	w := chunkWriter{tx: t, job: j, chunk: chunk, done: &done, commit: t.nextCommit(), teller: teller{tx: t, job: j, targets: chunk.Targets}}
+	if err := w.apply(); err != nil {
+		return done, err
+	}
+	done.Told, done.Sequence = w.told, j.sequence
 	return done, nil
 }
 

@@ -58,8 +58,12 @@ func (db *DB) forgetRows(ctx context.Context, number int64) error {
 		}
 	}
 	db.pending.drop(number)
+	db.dogs.drop(number)
+	if err := db.forgetIntents(ctx, number); err != nil {
+		return err
+	}
 	return db.transact(ctx, func(t *tx) error {
-		for _, table := range []string{"tombstone", "hold", "quarantine", "run"} {
+		for _, table := range []string{"tombstone", "hold", "quarantine", "run", "watchdog", "transition"} {
 			if _, err := t.exec("DELETE FROM "+table+" WHERE job = ?", number); err != nil {
 				return err
 			}

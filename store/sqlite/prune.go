@@ -11,8 +11,8 @@ import (
 // pruneStep is how many things one commit removes.
 const pruneStep = 500
 
-// Prune removes what retention no longer keeps: attempts of deliveries that are over, dead letters, and events of which
-// every delivery was delivered. What still has to be delivered, or is held, stays however old it is. A retention that
+// Prune removes what retention no longer keeps: attempts of deliveries that are over, dead letters, events of which
+// every delivery was delivered, and webhooks that are over and whose id may act again. What still has to be delivered, or is held, stays however old it is. A retention that
 // is not positive keeps for ever. It commits in steps and returns what went, also with an error.
 func (db *DB) Prune(ctx context.Context, keep bridge.Retention, now time.Time) (gone bridge.Pruned, err error) {
 	if keep.Attempts > 0 {
@@ -23,6 +23,12 @@ func (db *DB) Prune(ctx context.Context, keep bridge.Retention, now time.Time) (
 	}
 	if err == nil && keep.Events > 0 {
 		gone.Events, err = db.pruneEvents(ctx, now.Add(-keep.Events))
+	}
+	if err == nil && keep.Events > 0 {
+		gone.Inbounds, err = db.pruneInbounds(ctx, now.Add(-keep.Events), now)
+	}
+	if err == nil && keep.Events > 0 {
+		err = db.pruneTransitions(ctx, now.Add(-keep.Events))
 	}
 	if err != nil {
 		return gone, fmt.Errorf("prune: %w", err)

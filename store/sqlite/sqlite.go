@@ -55,6 +55,7 @@ type DB struct {
 	backlog atomic.Int64
 	runs    runs
 	pending pending
+	dogs    dogs
 	wal     wal
 }
 
@@ -201,6 +202,9 @@ func (db *DB) Close() error {
 
 func (db *DB) stop() error {
 	flushed := db.flushRuns(context.Background())
+	if flushed == nil {
+		flushed = db.flushWatchdogs(context.Background())
+	}
 	if errors.Is(flushed, errClosed) {
 		return nil
 	}

@@ -85,11 +85,13 @@ func (db *DB) Run(ctx context.Context) error {
 				db.log.Warn("checkpoint of the store failed; it will be tried again", "error", err)
 			}
 		case <-tick.C:
-			if !db.pending.any() {
-				continue
+			if db.pending.any() {
+				if err := db.flushRuns(context.WithoutCancel(ctx)); err != nil {
+					db.log.Warn("last runs are not written yet", "error", err)
+				}
 			}
-			if err := db.flushRuns(context.WithoutCancel(ctx)); err != nil {
-				db.log.Warn("last runs are not written yet", "error", err)
+			if err := db.flushWatchdogs(context.WithoutCancel(ctx)); err != nil {
+				db.log.Warn("what watchdogs remember is not written yet", "error", err)
 			}
 		}
 	}
@@ -99,5 +101,8 @@ func (db *DB) setLazy(lazy bool) {
 	db.pending.mu.Lock()
 	db.pending.lazy = lazy
 	db.pending.mu.Unlock()
+	db.dogs.mu.Lock()
+	db.dogs.lazy = lazy
+	db.dogs.mu.Unlock()
 	db.wal.lazy.Store(lazy)
 }

@@ -259,18 +259,18 @@ func (t *tx) fault(point string) error {
 }
 
 // clock holds the last numbers given out.
-type clock struct{ commits, events, deliveries, holds int64 }
+type clock struct{ commits, events, deliveries, holds, inbounds, intents int64 }
 
 func (k *clock) load(c *conn) error {
-	_, err := c.first("SELECT commits, events, deliveries, holds FROM clock", func(r row) {
-		*k = clock{r.int(0), r.int(1), r.int(2), r.int(3)}
+	_, err := c.first("SELECT commits, events, deliveries, holds, inbounds, intents FROM clock", func(r row) {
+		*k = clock{r.int(0), r.int(1), r.int(2), r.int(3), r.int(4), r.int(5)}
 	})
 	return err
 }
 
 func (k clock) save(t *tx) error {
-	_, err := t.exec("UPDATE clock SET commits = ?, events = ?, deliveries = ?, holds = ?",
-		k.commits, k.events, k.deliveries, k.holds)
+	_, err := t.exec("UPDATE clock SET commits = ?, events = ?, deliveries = ?, holds = ?, inbounds = ?, intents = ?",
+		k.commits, k.events, k.deliveries, k.holds, k.inbounds, k.intents)
 	return err
 }
 
