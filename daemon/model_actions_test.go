@@ -31,13 +31,13 @@ func drawBody(t *rapid.T, id int) string {
 		fmt.Sprintf(`{"id":%d,"r":"a","v":%s,"w":%s,"tags":%s}`, id, v, w, tags))
 }
 
-const smallIDs = 12 // ids below are those of single changes, those above of floods
+const smallIDs = 12 // records that single changes choose from, roughly; floods have ids from 1000
 
 // alter changes the records of a shelf in a few places.
 func alter(t *rapid.T, records []string) []string {
 	records = slices.Clone(records)
 	for range rapid.IntRange(1, 5).Draw(t, "changes") {
-		id := rapid.IntRange(1, smallIDs).Draw(t, "id")
+		id := rapid.IntRange(1, smallIDs+4).Draw(t, "id")
 		at := slices.IndexFunc(records, func(body string) bool { return idOf(body) == id })
 		switch what := rapid.SampledFrom([]string{"put", "touch", "touch", "remove", "move"}).Draw(t, "what"); {
 		case what == "touch" && at >= 0:
@@ -119,7 +119,7 @@ func (m *machine) Flood(t *rapid.T) {
 
 // flood gives a shelf another number of records beyond the small ones, all with the same value.
 func flood(t *rapid.T, records []string) []string {
-	records = slices.DeleteFunc(slices.Clone(records), func(body string) bool { return idOf(body) > smallIDs })
+	records = slices.DeleteFunc(slices.Clone(records), func(body string) bool { return idOf(body) >= 1000 })
 	n, v := rapid.SampledFrom([]int{0, 270, 600}).Draw(t, "records"), rapid.IntRange(1, 3).Draw(t, "v")
 	for i := range n {
 		records = append(records, fmt.Sprintf(`{"id":%d,"r":"a","v":%d,"w":1}`, 1000+i, v))
@@ -175,18 +175,33 @@ func (m *machine) Fail(t *rapid.T) {
 
 // Shift polls a source whose items move while it is read.
 func (m *machine) Shift(t *rapid.T) {
-	j := m.pick(t)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(m.jobs)) {
+		if j := m.jobs[name]; j.Size > 0 && !j.Quarantine && len(m.shelves[j.List].records) < 50 {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		t.Skip("no pages")
+	}
+	j := m.jobs[rapid.SampledFrom(names).Draw(t, "job")]
 	s := m.shelves[j.List]
-	if j.Size == 0 || j.Quarantine || len(s.records) > 40 {
-		t.Skip("one page")
+	if len(s.records) <= j.Size {
+		s.records = alter(t, s.records)
 	}
 	if j.identity != j.modelConf.identity() && rapid.Bool().Draw(t, "baseline first") {
 		m.poll(t, j, -1)
 	}
+	for range rapid.IntRange(1, 3).Draw(t, "times") {
+		m.shift(t, j, s)
+	}
+}
+
+func (m *machine) shift(t *rapid.T, j *modelJob, s *shelf) {
 	// All is drawn before: the handler runs on goroutines of its own.
 	var moves []func(records []string, page int) []string
-	pushes := rapid.Bool().Draw(t, "pushes")
-	for range rapid.IntRange(1, 8).Draw(t, "moves") {
+	pushes := rapid.IntRange(0, 2).Draw(t, "pushes") > 0
+	for range rapid.IntRange(4, 9).Draw(t, "moves") {
 		if pushes || rapid.Bool().Draw(t, "push") {
 			fresh, other := drawBody(t, 0), drawBody(t, 0)
 			moves = append(moves, func(records []string, page int) []string { return push(records, page*j.Size, fresh, other) })
@@ -213,7 +228,7 @@ func push(records []string, at int, fresh, other string) []string {
 	withID := func(body string, id int) string {
 		return strings.NewReplacer(`"id":0`, fmt.Sprintf(`"id":%d`, id), `"id" : 0`, fmt.Sprintf(`"id" : %d`, id)).Replace(body)
 	}
-	for id := 1; id <= smallIDs; id++ {
+	for id := 1; id <= 3*smallIDs; id++ {
 		if !slices.ContainsFunc(records, func(body string) bool { return idOf(body) == id }) {
 			records = slices.Insert(slices.Clone(records), 0, withID(fresh, id))
 			if at < len(records) {

@@ -22,12 +22,14 @@ import (
 // holds every row, event and delivery against the model. A failure prints its seed: go test -run History
 // -rapid.seed=N. More of it: -rapid.checks=N -rapid.steps=N.
 func TestHistoryIsTheTruth(t *testing.T) {
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "rapid.checks" })
-	if checks := flag.Lookup("rapid.checks"); !chosen {
-		before := checks.Value.String()
-		_ = checks.Value.Set("40")
-		defer func() { _ = checks.Value.Set(before) }()
+	chosen := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { chosen[f.Name] = true })
+	for name, value := range map[string]string{"rapid.checks": "40", "rapid.steps": "60"} {
+		if f := flag.Lookup(name); !chosen[name] {
+			before := f.Value.String()
+			_ = f.Value.Set(value)
+			defer func() { _ = f.Value.Set(before) }()
+		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)
