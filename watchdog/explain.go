@@ -111,14 +111,6 @@ func (m *Machine) Explain(now time.Time) string {
 	return strings.Join(say, "; ")
 }
 
-func (j *judge) size() int {
-	n := 0
-	for _, b := range j.batches {
-		n += len(b.keys)
-	}
-	return n
-}
-
 // silenceWords says how long it was silent, and what was due meanwhile.
 func (m *Machine) silenceWords(t time.Time) string {
 	d := &m.state.Detector

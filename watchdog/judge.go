@@ -4,26 +4,52 @@ import "time"
 
 const (
 	extension = 6       // times the wait, once a webhook arrives meanwhile
-	memorable = 100_000 // keys remembered; beyond it a change counts as told
-	ring      = 8       // complete polls whose beginning is remembered
+	memorable = 100_000 // keys remembered
+	ring      = 4       // complete polls whose beginning is remembered
 )
 
-// told remembers which keys webhooks told of since the polls that a verdict may refer to.
+// told remembers which keys webhooks told of since the polls that a verdict may refer to. Where there are more than memorable
+// of them it remembers a sample, by hash, and every change outside the sample counts as told: an audit then looks at a half,
+// a quarter ... of the keys, which finds partial loss as well, and never takes forgetting for loss.
 type told struct {
 	keys     map[string]time.Time // last webhook
-	overflow time.Time            // last webhook that was not remembered
 	agreed   time.Time            // beginning of the last poll that agreed with the snapshot after it
 	complete []time.Time          // beginnings of the last complete ones, oldest first
+
+	halvings int       // of the sample
+	narrow   int       // halvings in force until
+	until    time.Time // this
 }
 
 func (k *told) reset() { *k = told{keys: map[string]time.Time{}} }
 
 func (k *told) add(key string, t time.Time) {
-	if before, ok := k.keys[key]; ok || len(k.keys) < memorable {
-		k.keys[key] = later(before, t)
+	if !sampled(key, k.halvings) {
 		return
 	}
-	k.overflow = t
+	k.keys[key] = later(k.keys[key], t)
+	for len(k.keys) > memorable && k.halvings < 31 {
+		k.halvings++
+		k.narrow, k.until = max(k.narrow, k.halvings), t
+		for key := range k.keys {
+			if !sampled(key, k.halvings) {
+				delete(k.keys, key)
+			}
+		}
+	}
+}
+
+// sampled says whether a key belongs to the sample, by an FNV hash whose bits are mixed once more.
+func sampled(key string, halvings int) bool {
+	if halvings == 0 {
+		return true
+	}
+	hash := uint64(14695981039346656037)
+	for i := range len(key) {
+		hash = (hash ^ uint64(key[i])) * 1099511628211
+	}
+	hash = (hash ^ hash>>33) * 0xff51afd7ed558ccd
+	return (hash>>32)&(1<<halvings-1) == 0
 }
 
 // reference is the beginning of the last poll that still agreed with the snapshot on a change's key: for a deletion the last
@@ -38,26 +64,28 @@ func (k *told) reference(c Change) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// since says whether a webhook for the key came since t.
+// since says whether a webhook for the key came since t, or may have.
 func (k *told) since(key string, signal bool, t time.Time) bool {
 	if signal {
 		key = ""
 	}
-	last, ok := k.keys[key]
-	return ok && !last.Before(t) || !k.overflow.IsZero() && !k.overflow.Before(t)
+	if last, ok := k.keys[key]; ok && !last.Before(t) {
+		return true
+	}
+	return !sampled(key, k.halvings) || !sampled(key, k.narrow) && !k.until.Before(t)
 }
 
-// agree notes a poll that began at t and ended well, and forgets the webhooks that no verdict can refer to any more.
-func (k *told) agree(t time.Time, result PollResult) {
+// agree notes a poll that ended well, and forgets the webhooks that no verdict can refer to any more.
+func (k *told) agree(began, ended time.Time, result PollResult) {
 	if result.Gaps {
 		return
 	}
-	k.agreed = t
+	k.agreed = began
 	if result.Complete {
 		if len(k.complete) == ring {
 			k.complete = append(k.complete[:0], k.complete[1:]...)
 		}
-		k.complete = append(k.complete, t)
+		k.complete = append(k.complete, began)
 	}
 	oldest := k.agreed
 	if len(k.complete) > 0 {
@@ -67,6 +95,13 @@ func (k *told) agree(t time.Time, result PollResult) {
 		if last.Before(oldest) {
 			delete(k.keys, key)
 		}
+	}
+	if k.narrow > k.halvings && k.until.Before(oldest) {
+		k.narrow = k.halvings
+	}
+	if k.halvings > 0 && k.narrow == k.halvings && len(k.keys) < memorable/4 {
+		k.halvings--
+		k.until = ended
 	}
 }
 
@@ -82,19 +117,34 @@ type batch struct {
 	found  time.Time
 	keys   map[string]bool
 	shadow bool // a poll that counts towards recovery if all are told in time
+	old    bool // found when webhooks were already known to be missed: counts, but is no news
 }
 
 func (j *judge) reset() { *j = judge{missed: map[string]time.Time{}} }
 
 func (j *judge) waiting() bool { return len(j.batches) > 0 }
 
-func (j *judge) add(t time.Time, keys map[string]bool, shadow bool) {
-	j.batches = append(j.batches, batch{t, keys, shadow})
+func (j *judge) add(b batch) { j.batches = append(j.batches, b) }
+
+func (j *judge) size() int {
+	n := 0
+	for i := range j.batches {
+		n += len(j.batches[i].keys)
+	}
+	return n
+}
+
+// age makes what still waits part of a verdict that has fallen.
+func (j *judge) age() {
+	for i := range j.batches {
+		j.batches[i].old, j.batches[i].shadow = true, false
+	}
 }
 
 // told takes a key off the lists. It returns how late that was, how many polls of the recovery it completed, and whether it
 // was the last of those missed.
 func (j *judge) told(t time.Time, key string, sent time.Time, signal bool, limit time.Duration) (late time.Duration, shadows int, reverted bool) {
+	missed := len(j.missed)
 	kept := j.batches[:0]
 	for _, b := range j.batches {
 		if signal || b.keys[key] {
@@ -112,50 +162,54 @@ func (j *judge) told(t time.Time, key string, sent time.Time, signal bool, limit
 	}
 	clear(j.batches[len(kept):])
 	j.batches = kept
-	before := len(j.missed)
-	for missed, found := range j.missed {
-		if !signal {
-			if found = j.missed[key]; found.IsZero() {
-				break
-			}
-			missed = key
-		}
-		if t.Sub(found) <= limit && !sent.After(found) {
-			late = max(late, t.Sub(found))
-			delete(j.missed, missed)
-		}
-		if !signal {
-			break
-		}
-	}
-	return late, shadows, before > 0 && len(j.missed) == 0 && !j.hidden
+	late = max(late, j.absolve(t, key, sent, signal, limit))
+	return late, shadows, missed > 0 && len(j.missed) == 0 && !j.hidden
 }
 
-// expire gives up on the changes whose wait is over and returns how many they are. further says that they come on top of a
-// fallback that goes on.
-func (j *judge) expire(t time.Time, wait time.Duration, heard time.Time, further bool) int {
-	count := 0
+// absolve takes off the list of the missed what was only late.
+func (j *judge) absolve(t time.Time, key string, sent time.Time, signal bool, limit time.Duration) (late time.Duration) {
+	one := func(key string, found time.Time) {
+		if t.Sub(found) <= limit && !sent.After(found) {
+			late = max(late, t.Sub(found))
+			delete(j.missed, key)
+		}
+	}
+	if found, ok := j.missed[key]; ok && !signal {
+		one(key, found)
+	} else if signal {
+		for key, found := range j.missed {
+			one(key, found)
+		}
+	}
+	return late
+}
+
+// expire gives up on the changes whose wait is over and returns how many they are, and how many of them are news.
+func (j *judge) expire(t time.Time, wait time.Duration, heard time.Time) (missed, fresh int) {
 	kept := j.batches[:0]
 	for _, b := range j.batches {
 		if b.until(wait, heard).After(t) {
 			kept = append(kept, b)
 			continue
 		}
-		if count == 0 && !further {
-			j.missed, j.hidden = map[string]time.Time{}, false
+		missed += len(b.keys)
+		if !b.old {
+			if fresh == 0 {
+				j.missed, j.hidden = map[string]time.Time{}, false
+			}
+			fresh += len(b.keys)
 		}
 		for key := range b.keys {
-			count++
-			if len(j.missed) < memorable {
-				j.missed[key] = b.found
-			} else {
+			if len(j.missed) >= memorable {
 				j.hidden = true
+				break
 			}
+			j.missed[key] = b.found
 		}
 	}
 	clear(j.batches[len(kept):])
 	j.batches = kept
-	return count
+	return missed, fresh
 }
 
 // until is when the wait for a batch is over. A webhook that came since shows that they still come, if late.

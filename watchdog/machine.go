@@ -3,10 +3,7 @@
 // its own.
 package watchdog
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // State is where a job stands with its webhooks.
 type State string
@@ -64,15 +61,18 @@ type Machine struct {
 	calendar calendar
 	state    memory
 
-	deaf      bool
-	catchup   bool // a poll is due for what was missed while deaf
-	poll      *poll
-	retryAt   time.Time // after a failed poll of ours, not before this
-	retries   int
-	window    window
-	triggered bool // by count: what the probe under way was triggered by
-	audited   bool // whether nextAudit has come and its poll is under way or being retried
-	pending   int  // complete polls a probe has waited for absences to be confirmed
+	deaf    bool
+	heard   time.Time // since when we are not deaf
+	catchup bool      // a poll is due for what was missed while deaf
+
+	poll    *poll
+	retries int       // failed polls in a row
+	retryAt time.Time // no poll of the watchdog's before this
+
+	window   window // zero: to be worked out again
+	byCount  bool   // what triggered the probe
+	decided  bool   // the probe's poll has ended; its verdict may still wait
+	confirms int    // polls that the probe's verdict has waited for absences to be confirmed
 
 	told  told
 	judge judge
@@ -138,14 +138,13 @@ func (m *Machine) Webhook(now time.Time, w Webhook) {
 	if !w.Sent.IsZero() {
 		m.late(t, now.Round(0).Sub(w.Sent.Round(0)))
 	}
-	switch m.state.State {
-	case Fallback:
+	before := m.state.State
+	switch {
+	case before == Fallback: // it learns nothing: what came while webhooks were being missed says little of how many are due
 		m.state.Detector.Last = t
-	case Unproven:
-		m.state.Detector.arrive(&m.calendar, t)
-		if m.state.Detector.Confirmed.IsZero() || m.state.Webhooks == 1 {
-			m.state.Detector.restart(t)
-		}
+	case before == Unproven && m.state.Webhooks == 1:
+		m.state.Detector.restart(t)
+		fallthrough
 	default:
 		m.state.Detector.arrive(&m.calendar, t)
 		m.window = window{}
@@ -156,6 +155,9 @@ func (m *Machine) Webhook(now time.Time, w Webhook) {
 		m.recover(t, "the first webhook came")
 	case m.state.State == Fallback && !t.Before(m.state.Hold):
 		m.recover(t, "webhooks are back")
+	}
+	if before == Fallback && m.state.State != Fallback {
+		m.state.Detector.arrive(&m.calendar, t)
 	}
 }
 
@@ -203,13 +205,14 @@ type Change struct {
 
 // PollResult is how a run of the job ended.
 type PollResult struct {
-	Failed   bool      // proves nothing; the rest but RetryAt is ignored
-	RetryAt  time.Time // when the source wants to be asked again; zero: it does not say
-	Complete bool      // the fetch showed every record there is (bridge.Outcome.Complete); a 304 did too
-	Gaps     bool      // records were set aside: what it did not show may have changed
-	Silent   bool      // a baseline, or changes told by nobody's fault but ours (an edit): no verdict
-	Absent   bool      // records are absent that a further poll has to confirm; those held for a person do not count
-	Changes  []Change
+	Failed     bool      // proves nothing; the rest but RetryAt is ignored
+	RetryAt    time.Time // when the source wants to be asked again; zero: it does not say
+	Complete   bool      // the fetch showed every record there is (bridge.Outcome.Complete), or proved by a 304 that nothing changed
+	Gaps       bool      // records were set aside: what it did not show may have changed
+	Silent     bool      // what it found differed for reasons of ours (a baseline, an edit of the configuration): no verdict
+	NoBaseline bool      // the job still has none, as after a first, empty answer
+	Absent     bool      // records are absent that a further poll has to confirm; those held for a person do not count
+	Changes    []Change
 }
 
 // PollEnded takes in how the run that PollBegan announced ended.
@@ -221,87 +224,85 @@ func (m *Machine) PollEnded(now time.Time, result PollResult) {
 		run = &poll{Other, t}
 	}
 	if result.Failed {
-		m.failed(t, now, result.RetryAt, run.reason)
+		m.failed(t, now, result.RetryAt)
 		return
 	}
 	m.retries, m.retryAt = 0, time.Time{}
-	deafened := m.deaf || m.catchup
-	if !m.deaf {
-		m.catchup = false
-	}
 	if run.reason == Audit {
 		m.state.Audits++
 	}
 	m.state.NextAudit = t.Add(m.audit())
-	judged := !deafened && !result.Silent && m.state.State != Unproven
-	untold := map[string]bool{}
-	for _, c := range result.Changes {
-		if !judged || !c.Expected {
-			continue
-		}
-		reference, known := m.told.reference(c)
-		if known && !m.told.since(c.Key, m.cfg.Signal, reference) {
-			untold[c.Key] = true
-		}
-	}
-	if m.state.State == Unproven && len(result.Changes) > 0 && m.state.Unheard.IsZero() && !result.Silent {
-		m.state.Unheard = t
-	}
-	m.told.agree(run.began, result)
-	m.state.Baselined = true
-	m.judged(t, run, result, untold, judged)
-	m.settleVerdicts(t)
-	if m.state.State == Unproven && m.state.Webhooks > 0 {
-		m.recover(t, "a webhook had come and the baseline is taken")
-	}
-}
-
-// judged draws the consequences of a poll that went well: at once where nothing is untold, after a grace otherwise.
-func (m *Machine) judged(t time.Time, run *poll, result PollResult, untold map[string]bool, judged bool) {
 	traffic := m.state.Detector.Last.After(m.state.Polled)
 	m.state.Polled = t
-	shadow := judged && m.state.State == Recovering && traffic && !run.began.Before(m.state.Since)
-	if len(untold) > 0 {
-		m.judge.add(t, untold, shadow)
-		return
+	if m.state.State == Unproven && len(result.Changes) > 0 && !result.Silent && m.state.Unheard.IsZero() {
+		m.state.Unheard = t
 	}
-	switch m.state.State {
-	case Recovering:
-		if shadow {
-			m.state.Shadows++
+	switch {
+	case m.deaf || run.began.Before(m.heard):
+		// Webhooks were lost by our own fault since it began, so that nothing can be held against what comes after it.
+	case m.catchup:
+		m.catchup = false
+		m.told.agree(run.began, t, result)
+	default:
+		m.weigh(t, run, result, traffic)
+	}
+	m.state.Baselined = m.state.Baselined || !result.NoBaseline
+	if m.state.State == Unproven && m.state.Webhooks > 0 && m.state.Baselined {
+		m.recover(t, "a webhook came and the baseline is taken")
+	}
+	m.settleVerdicts(t)
+}
+
+// weigh compares what a poll found with what webhooks told.
+func (m *Machine) weigh(t time.Time, run *poll, result PollResult, traffic bool) {
+	recovering := m.state.State == Recovering
+	// What happened before webhooks were back is not held against them: the poll that counts follows one that began since.
+	shadow := recovering && traffic && !result.Silent && !result.Gaps && !m.told.agreed.Before(m.state.Since)
+	untold := map[string]bool{}
+	if m.state.State != Unproven && !result.Silent {
+		room := memorable - m.judge.size()
+		for _, c := range result.Changes {
+			reference, known := m.told.reference(c)
+			if !c.Expected || !known || recovering && reference.Before(m.state.Since) {
+				continue
+			}
+			if !m.told.since(c.Key, m.cfg.Signal, reference) && len(untold) < room {
+				untold[c.Key] = true
+			}
 		}
-	case Probing:
-		if result.Absent && m.pending < 3 {
-			m.pending++
-			m.retryAt = t.Add(time.Minute) // the daemon confirms sooner; this is in case it does not
-			return
-		}
+	}
+	m.told.agree(run.began, t, result)
+	switch {
+	case len(untold) > 0:
+		m.decided = true
+		m.judge.add(batch{found: t, keys: untold, shadow: shadow, old: m.state.State == Fallback})
+	case shadow:
+		m.state.Shadows++
+	case result.Silent: // decides nothing; a probe is repeated
+	case m.state.State == Probing && result.Absent && m.confirms < longestConfirm:
+		m.confirms++
+		m.retryAt = t.Add(time.Minute) // in case nobody else confirms sooner
+	default:
+		m.decided = true
 	}
 }
 
 // settleVerdicts draws the verdicts that are due at t.
 func (m *Machine) settleVerdicts(t time.Time) {
-	missed := m.judge.expire(t, m.wait(t), m.state.Detector.Last, m.state.State == Fallback)
+	missed, fresh := m.judge.expire(t, m.wait(t), m.state.Detector.Last)
 	m.state.Missed += int64(missed)
-	if missed > 0 && (m.state.State == Listening || m.state.State == Probing || m.state.State == Recovering) {
-		m.fall(t, missed)
+	if fresh > 0 {
+		m.fall(t, fresh)
 		return
 	}
 	if m.judge.waiting() || m.poll != nil {
 		return
 	}
-	switch m.state.State {
-	case Probing:
-		if m.state.Polled.After(m.state.Since) && m.retryAt.IsZero() {
-			m.quiet(t)
-		}
-	case Recovering:
-		if m.state.Shadows >= m.cfg.RecoverAfter {
-			m.enter(t, Listening, fmt.Sprintf("%d polls with traffic found nothing that webhooks had not told", m.state.Shadows), 0)
-			m.state.Detector.settle(&m.calendar, m.state.Polled)
-			m.state.Detector.Since, m.state.Detector.Doublings = t, 0
-			m.window = window{}
-		}
+	switch {
+	case m.state.State == Probing && m.decided:
+		m.quiet(t)
+	case m.state.State == Recovering && m.state.Shadows >= m.cfg.RecoverAfter:
+		m.believe(t)
 	}
 }
 
@@ -313,9 +314,7 @@ func (m *Machine) Next(now time.Time) Decision {
 	s := &m.state
 	if s.State == Listening && !m.deaf && !m.catchup && m.poll == nil && !m.judge.waiting() {
 		if w := m.deadline(t); !w.At.After(t) {
-			m.triggered = w.ByCount
-			m.pending = 0
-			m.retryAt = time.Time{}
+			m.byCount, m.decided, m.confirms, m.retryAt = w.ByCount, false, 0, time.Time{}
 			m.enter(t, Probing, m.silenceWords(t), 0)
 		}
 	}
@@ -326,7 +325,7 @@ func (m *Machine) Next(now time.Time) Decision {
 			wake = at
 		}
 	}
-	if m.poll == nil && !m.deaf {
+	if m.poll == nil && !m.deaf { // a poll under way is followed by the next question anyway
 		reason, at := m.due(t)
 		switch {
 		case reason == None:
@@ -380,7 +379,7 @@ func (m *Machine) scheduled() Reason {
 // what it finds is not held against the webhooks. Call it too when the clock on the wall was set or the machine slept.
 func (m *Machine) Hear(now time.Time) {
 	m.Deaf(now)
-	m.deaf, m.catchup = false, true
+	m.deaf, m.heard, m.catchup = false, m.clock.last, true
 }
 
 // Deaf says that webhooks cannot reach us from now on, by our own fault. Until Hear silence means nothing, and the schedule

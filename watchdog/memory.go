@@ -85,6 +85,15 @@ func (s *memory) check() error {
 	return nil
 }
 
+// clamp takes back times that a clock set back since then has put into the future.
+func (s *memory) clamp(t time.Time) {
+	d := &s.Detector
+	for _, at := range []*time.Time{&s.Since, &s.Unheard, &s.Polled, &s.LatenessAt, &s.Relapsed, &d.Counted, &d.Last, &d.Since, &d.Confirmed, &d.Tuned} {
+		*at = earlier(*at, t)
+	}
+	s.Hold = earlier(s.Hold, t.Add(longHold))
+}
+
 // clock turns the caller's instants into the machine's own time, which never runs backwards. Where the caller's carry a
 // monotonic reading (time.Now does), setting the clock on the wall moves nothing but skew.
 type clock struct {
@@ -96,6 +105,7 @@ func (m *Machine) read(now time.Time) time.Time {
 	if c.base.IsZero() {
 		c.base, c.zero = now, now.Round(0).UTC()
 		c.last = c.zero
+		m.state.clamp(c.zero)
 	}
 	t := c.zero.Add(now.Sub(c.base))
 	if t.Before(c.last) {

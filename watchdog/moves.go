@@ -12,6 +12,8 @@ const (
 	forgetting = 24 * time.Hour     // one relapse is forgotten per
 	fading     = 7 * 24 * time.Hour // half-life of the remembered lateness
 	lateLimit  = 24 * time.Hour     // after which a webhook for a missed key is taken for news
+
+	longestConfirm = 3 // polls that a probe waits for absences to be confirmed
 )
 
 func (m *Machine) enter(t time.Time, to State, why string, missed int) {
@@ -37,12 +39,22 @@ func (m *Machine) fall(t time.Time, missed int) {
 		m.state.Hold = t.Add(min(longHold, m.cfg.Grace<<min(n, 20)))
 	}
 	m.state.Relapses++
+	m.judge.age()
 	m.state.Relapsed = t
 	changes := "changes"
 	if missed == 1 {
 		changes = "change"
 	}
 	m.enter(t, Fallback, fmt.Sprintf("%d %s found that no webhook had told within %s", missed, changes, short(m.wait(t))), missed)
+}
+
+// believe ends the recovery.
+func (m *Machine) believe(t time.Time) {
+	m.enter(t, Listening, fmt.Sprintf("%d polls with traffic found nothing that webhooks had not told", m.state.Shadows), 0)
+	d := &m.state.Detector
+	d.settle(&m.calendar, m.state.Polled)
+	d.Since, d.Doublings = t, 0
+	m.window = window{}
 }
 
 // revert takes a fallback back: its missed webhooks were only late.
@@ -63,11 +75,10 @@ func (m *Machine) revert(t time.Time) {
 // quiet ends a probe that missed nothing.
 func (m *Machine) quiet(t time.Time) {
 	if began := m.state.Since; !m.state.Detector.Last.After(began) {
-		m.state.Detector.quiet(&m.calendar, m.state.Polled, m.triggered, m.cfg.Silence > 0)
+		m.state.Detector.quiet(&m.calendar, m.state.Polled, m.byCount, m.cfg.Silence > 0)
 		m.fruitless(t)
 	}
 	m.window = window{}
-	m.pending = 0
 	m.enter(t, Listening, "the probe found nothing that webhooks had not told", 0)
 }
 
@@ -80,7 +91,7 @@ func (m *Machine) fruitless(t time.Time) {
 }
 
 // failed postpones what the watchdog wants after a poll that proved nothing.
-func (m *Machine) failed(t, now, retryAt time.Time, reason Reason) {
+func (m *Machine) failed(t, now, retryAt time.Time) {
 	m.retryAt = t.Add(min(patience, 30*time.Second<<min(m.retries, 10)))
 	m.retries++
 	if !retryAt.IsZero() {
