@@ -1,0 +1,1 @@
+bridge "main" {} # ERROR: The bridge block has no name

@@ -1,0 +1,2 @@
+bridge {}
+bridge {} # ERROR: There is one bridge block, and it stands at bridge-twice.hcl:1

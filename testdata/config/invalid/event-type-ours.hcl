@@ -1,0 +1,18 @@
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  source "http" {
+    url = "https://legacy.example.com/orders"
+    decode "json" {
+      items = "@this"
+    }
+  }
+  key = "id"
+  event {
+    type = "bridge.${change.op}" # ERROR: event types that begin with "bridge." are the bridge's own
+  }
+}

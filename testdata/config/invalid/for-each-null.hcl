@@ -1,0 +1,16 @@
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  source "http" {
+    url = "https://legacy.example.com/orders"
+    decode "json" {
+      items = "@this"
+    }
+  }
+  key = "id"
+  for_each = null # ERROR: for_each is null
+}

@@ -1,0 +1,3 @@
+locals {
+  regions {} # ERROR: write regions = { … } with an equals sign
+}

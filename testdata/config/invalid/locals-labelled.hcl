@@ -1,0 +1,1 @@
+locals "x" {} # ERROR: A locals block has no name

@@ -1,0 +1,19 @@
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  source "http" {
+    url = "https://legacy.example.com/orders"
+    decode "json" {
+      items = "@this"
+    }
+  }
+  key = "id"
+}
+moved {
+  from = "job.order"
+  to = "job.orders/eu" # ERROR: The job "orders" has no instance "orders/eu"
+}

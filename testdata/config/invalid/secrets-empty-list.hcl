@@ -1,0 +1,4 @@
+destination "d" {
+  url = "https://example.com/hooks"
+  secrets = [] # ERROR: There is no secret in the list
+}

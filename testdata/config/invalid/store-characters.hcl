@@ -1,0 +1,3 @@
+bridge {
+  store = "sqlite:a?b.db" # ERROR: must not have any of the characters ?, # and %
+}

@@ -1,0 +1,3 @@
+bridge {
+  store = "sqlite::memory:" # ERROR: The path of a file follows "sqlite:"
+}

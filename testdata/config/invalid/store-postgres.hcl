@@ -1,0 +1,3 @@
+bridge {
+  store = "postgres://localhost/bridge" # ERROR: Not supported by this version yet
+}

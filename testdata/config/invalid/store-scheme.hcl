@@ -1,0 +1,3 @@
+bridge {
+  store = "bridge.db" # ERROR: A store is written "sqlite:" and the path of its file
+}

@@ -1,0 +1,3 @@
+job "orders" {
+  key = ["id"
+} # ERROR: Missing item separator

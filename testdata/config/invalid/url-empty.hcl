@@ -1,0 +1,4 @@
+destination "d" {
+  url = "" # ERROR: "url" must not be empty
+  secrets = [env("SECRET")]
+}

@@ -1,0 +1,4 @@
+destination "d" {
+  url = [] # ERROR: Invalid value for "url"
+  secrets = [env("SECRET")]
+}

@@ -1,0 +1,3 @@
+variable "1st" { # ERROR: Invalid name of a variable
+  default = "a"
+}
