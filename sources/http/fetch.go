@@ -126,7 +126,7 @@ func (f *fetch) settle(records int64) error {
 	switch {
 	case f.since == nil || f.incremental || f.verifying || records == 0:
 	case f.tide.read == 0:
-		return f.since.unreadable(records, f.tide.strange)
+		return f.since.unreadable(records, f.scrub(f.tide.strange))
 	case f.tide.ahead == f.tide.read:
 		f.since.ahead.Do(func() {
 			f.shared.logger.Warn("every value that since looks at is later than the source's own clock; all records are fetched each time",

@@ -141,7 +141,7 @@ func (t *tide) observe(raw []byte, path string) {
 	s, ok := readStamp(text)
 	switch {
 	case err != nil || !ok || s.at.Before(earliest):
-		t.strange = result.Raw
+		t.strange = strings.Clone(result.Raw[:min(len(result.Raw), 512)])
 	case s.at.After(t.limit):
 		t.read++
 		t.ahead++
