@@ -87,13 +87,20 @@ func (p *plan) request(delivery *bridge.Delivery, at time.Time, agent string) (*
 		return nil, err
 	}
 	h := Headers(delivery)
-	values := [...]string{kind, agent, strconv.FormatInt(at.Unix(), 10), ""} // one allocation for all
+	values := [...]string{kind, agent, strconv.FormatInt(at.Unix(), 10)} // one allocation for all
 	h["Content-Type"] = values[0:1:1]
 	h["User-Agent"] = values[1:2:2]
 	h["Webhook-Timestamp"] = values[2:3:3]
-	if p.signs {
-		values[3] = signature.Sign(p.keys, delivery.Event.ID, at, body)
-		h["Webhook-Signature"] = values[3:4:4]
+	if p.dialect.Signs() {
+		signed, err := p.dialect.Sign(p.keys, signature.Message{
+			ID: delivery.Event.ID, At: at, Method: http.MethodPost, URL: p.address, Body: body,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, header := range signed {
+			h[header.Name] = []string{header.Value}
+		}
 	}
 	for name, values := range p.headers {
 		h[name] = values

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -24,8 +25,9 @@ type Destination struct {
 	Number      int64
 	Name        string
 	URL         string          // http or https
-	Secrets     []bridge.Secret // every one signs
-	Signature   string          // a dialect of package signature, or none; default standard
+	Secrets     []bridge.Secret // every one signs, where the dialect has a list of signatures; otherwise the first
+	Signature   string          // a dialect of package signature, hmac or none; default standard
+	HMAC        signature.HMAC  // the axes of hmac
 	Concurrency int             // attempts at a time; default 16
 	Rate        float64         // attempts a second; 0: no limit
 	Timeout     time.Duration   // of one attempt; default 15 s
@@ -59,9 +61,9 @@ const maxConcurrency = 4096
 type plan struct {
 	Destination
 	target  *url.URL
-	host    string // of a Host header, empty: the URL's
-	dialect signature.Dialect
-	signs   bool
+	host    string            // of a Host header, empty: the URL's
+	address string            // of the target, as it is signed
+	dialect signature.Dialect // zero: nothing is signed
 	keys    []signature.Key
 	headers http.Header       // own headers, canonical names
 	hide    *strings.Replacer // replaces secrets in what a receiver says; nil: there are none
@@ -88,24 +90,12 @@ func (d *Dispatcher) plan(destination Destination) (*plan, error) {
 	default:
 		target.Fragment, target.RawFragment = "", ""
 		p.target = target
+		address := *target
+		address.User = nil
+		p.address = address.String()
 	}
 
-	switch p.Signature {
-	case "", signature.Standard.Name():
-		p.Signature, p.dialect, p.signs = signature.Standard.Name(), signature.Standard, true
-	case "none":
-		p.dialect = signature.Standard
-	default:
-		problem("signature %q is not known; use standard or none", p.Signature)
-	}
-	if p.signs {
-		if p.keys, err = signature.ParseSecrets(p.Secrets); err != nil {
-			problems = append(problems, err)
-		} else if !slices.ContainsFunc(p.keys, signature.Key.CanSign) {
-			problem("no secret to sign with; add one to secrets, or set signature = \"none\"")
-		}
-	}
-
+	problems = append(problems, p.chooseDialect()...)
 	for _, header := range p.Headers {
 		name := textproto.CanonicalMIMEHeaderKey(header.Name)
 		switch {
@@ -113,7 +103,7 @@ func (d *Dispatcher) plan(destination Destination) (*plan, error) {
 			problem("header %q is not a valid name", header.Name)
 		case !httpguts.ValidHeaderFieldValue(header.Value.Reveal()):
 			problem("the value of header %q has characters that no header may have", header.Name)
-		case reserved(name):
+		case reserved(name) || p.dialect.Owns(name):
 			problem("header %q is the bridge's own and cannot be set", header.Name)
 		case name == "Host":
 			p.host = header.Value.Reveal()
@@ -153,6 +143,42 @@ func (d *Dispatcher) plan(destination Destination) (*plan, error) {
 	return p, errors.Join(problems...)
 }
 
+// chooseDialect finds the dialect and reads the secrets in its form.
+func (p *plan) chooseDialect() (problems []error) {
+	var err error
+	known := true
+	switch p.Signature {
+	case "none":
+		return nil
+	case "":
+		p.Signature, p.dialect = signature.Standard.Name(), signature.Standard
+	case "hmac":
+		if p.dialect, err = signature.NewHMAC(p.HMAC); err != nil {
+			return []error{fmt.Errorf("signature \"hmac\": %w", err)}
+		}
+	default:
+		p.dialect, known = signature.Find(p.Signature)
+	}
+	switch {
+	case !known:
+		return []error{fmt.Errorf("signature %q is not known; use one of %s, hmac or none", p.Signature, strings.Join(signature.Names(), ", "))}
+	case !p.dialect.Signs():
+		return []error{fmt.Errorf("signature %q cannot sign: the time of signing stands in its body, which a signature never touches; use another", p.Signature)}
+	}
+	if p.keys, err = p.dialect.Keys(p.Secrets); err != nil {
+		return []error{err}
+	}
+	for i, key := range p.keys {
+		if key.Weak() != "" { // what others chose may be weak, what we choose need not
+			problems = append(problems, fmt.Errorf("secret %d: %s; make one with: hookbridge secret new", i+1, key.Weak()))
+		}
+	}
+	if !slices.ContainsFunc(p.keys, signature.Key.CanSign) {
+		problems = append(problems, errors.New("no secret to sign with; add one to secrets, or set signature = \"none\""))
+	}
+	return problems
+}
+
 // reserved reports whether a header is ours to set, or the connection's.
 func reserved(name string) bool {
 	switch name {
@@ -167,7 +193,11 @@ func reserved(name string) bool {
 func (p *plan) conceal() {
 	var values []string
 	for _, secret := range p.Secrets {
-		values = append(values, secret.Reveal())
+		value := secret.Reveal()
+		values = append(values, value)
+		if _, password, ok := strings.Cut(value, ":"); ok && p.Signature == "basic" {
+			values = append(values, password, base64.StdEncoding.EncodeToString([]byte(value)))
+		}
 	}
 	for _, header := range p.Headers {
 		value := header.Value.Reveal()

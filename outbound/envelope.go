@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -10,43 +9,29 @@ import (
 	"github.com/hookbridge/bridge"
 )
 
-// Formats of a delivery, and their present versions. A format's bytes never change within a version, because a retry
-// next week must send what was sent today.
-const (
-	FormatStandard = "standard" // {"type","timestamp","data"}, by Standard Webhooks
-	FormatRaw      = "raw"      // the record alone
-	Version        = 1          // of both
-)
-
-const contentType = "application/json"
-
-// Body returns what is sent for an event: a pure function of the event and the format. The source's own bytes are
-// copied as they are, so that no number or escape changes its spelling.
-func Body(e *bridge.Event, format string, version int) (string, []byte, error) {
-	if version != Version {
-		return "", nil, fmt.Errorf("format %q has no version %d here; this event was written by a newer hookbridge", format, version)
-	}
-	switch format {
-	case FormatStandard:
-		return contentType, standardBody(e), nil
-	case FormatRaw:
-		return contentType, rawBody(e), nil
-	}
-	return "", nil, fmt.Errorf("format %q is not known; use %s or %s", format, FormatStandard, FormatRaw)
-}
-
 func standardBody(e *bridge.Event) []byte {
-	size := 256 + len(e.Type) + len(e.Job) + len(e.Key) + len(e.Before) + len(e.After) + len(e.Data)
-	for _, pointer := range e.Changed {
-		size += len(pointer) + 3
-	}
-	b := make([]byte, 0, size)
+	b := make([]byte, 0, 128+len(e.Type)+dataSize(e))
 	b = appendText(append(b, `{"type":`...), e.Type)
 	b = append(b, `,"timestamp":"`...)
 	b = e.Time.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
 	b = append(b, `","data":`...)
+	return append(appendData(b, e), '}')
+}
+
+// dataSize is room enough for what appendData appends.
+func dataSize(e *bridge.Event) int {
+	size := 128 + len(e.Job) + len(e.Key) + len(e.Before) + len(e.After) + len(e.Data)
+	for _, pointer := range e.Changed {
+		size += len(pointer) + 3
+	}
+	return size
+}
+
+// appendData appends what an event tells: the object that all formats have by default, or what the job's event block
+// wrote.
+func appendData(b []byte, e *bridge.Event) []byte {
 	if e.Data != nil {
-		return append(append(b, e.Data...), '}')
+		return append(b, e.Data...)
 	}
 	b = appendText(append(b, `{"job":`...), e.Job)
 	b = appendText(append(b, `,"key":`...), e.Key)
@@ -61,7 +46,7 @@ func standardBody(e *bridge.Event) []byte {
 	}
 	b = appendJSON(append(b, `],"before":`...), e.Before)
 	b = appendJSON(append(b, `,"after":`...), e.After)
-	return append(b, `}}`...)
+	return append(b, '}')
 }
 
 // rawBody is the record as it is now, or as it was when it is gone; of an event that has no record, its data.
@@ -105,16 +90,16 @@ const (
 	headerReplay   = "Hookbridge-Replay"
 )
 
-// Headers returns what an event says outside its body: its id, the version of the payload, and, where the body lacks
-// them (format raw, or data written by the job), job, key, sequence and origin. They are the same on every attempt; a
-// replay says so besides.
+// Headers returns what an event says outside its body: its id, the version of the payload, where the body lacks them
+// (formats without an envelope of ours, or data written by the job) job, key, sequence and origin, and what the format
+// needs. They are the same on every attempt; a replay says so besides.
 func Headers(delivery *bridge.Delivery) http.Header {
 	e := &delivery.Event
 	h := make(http.Header, 8) // all there is, mostly
 	values := [...]string{e.ID, strconv.Itoa(delivery.FormatVersion)}
 	h["Webhook-Id"] = values[0:1:1]
 	h[headerVersion] = values[1:2:2]
-	if delivery.Format == FormatRaw || e.Data != nil {
+	if silent(delivery.Format) || e.Data != nil {
 		for _, pair := range [...][2]string{
 			{headerJob, e.Job}, {headerKey, e.Key}, {headerSequence, strconv.FormatInt(e.Sequence, 10)}, {headerOrigin, string(e.Origin)},
 		} {
@@ -123,6 +108,7 @@ func Headers(delivery *bridge.Delivery) http.Header {
 			}
 		}
 	}
+	formatHeaders(h, e, delivery.Format)
 	if delivery.Replay {
 		h[headerReplay] = []string{"1"}
 	}

@@ -67,6 +67,16 @@ func TestWire(t *testing.T) {
 		{"replay", nil, delivery(func(d *bridge.Delivery) { d.Replay = true })},
 		{"two-secrets", func(d *Destination) { d.Secrets = append(d.Secrets, older) }, delivery(nil)},
 		{"unsigned", func(d *Destination) { d.Signature, d.Secrets = "none", nil }, delivery(nil)},
+		{"cloudevents", nil, delivery(func(d *bridge.Delivery) { d.Format = FormatCloudEvents })},
+		{"cloudevents-binary", nil, delivery(func(d *bridge.Delivery) { d.Format, d.Event.Key = FormatBinary, `["eu","ä 100%"]` })},
+		{"github", func(d *Destination) { d.Signature = "github" }, delivery(func(d *bridge.Delivery) { d.Format = FormatGitHub })},
+		{"stripe", func(d *Destination) { d.Signature, d.Secrets = "stripe", append(d.Secrets, older) }, delivery(func(d *bridge.Delivery) { d.Format = FormatStripe })},
+		{"slack-signature", func(d *Destination) { d.Signature = "slack" }, delivery(nil)},
+		{"hubspot-signature", func(d *Destination) { d.Signature = "hubspot" }, delivery(nil)},
+		{"docusign-signature", func(d *Destination) { d.Signature, d.Secrets = "docusign", append(d.Secrets, older) }, delivery(nil)},
+		{"basic", func(d *Destination) {
+			d.Signature, d.Secrets = "basic", []bridge.Secret{bridge.NewSecret("bridge:open sesame")}
+		}, delivery(nil)},
 		{"own-headers", func(d *Destination) {
 			d.Headers = []Header{{"x-team", bridge.NewSecret("erp")}, {"Host", bridge.NewSecret("inner.example.com")}}
 		}, delivery(nil)},

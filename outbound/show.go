@@ -50,9 +50,9 @@ func (p *plan) show(delivery *bridge.Delivery, agent string) (Request, error) {
 	for _, name := range slices.Sorted(maps.Keys(made.Header)) {
 		for _, value := range made.Header[name] {
 			switch {
-			case name == "Webhook-Timestamp":
+			case name == "Webhook-Timestamp", name == p.dialect.TimeHeader():
 				value = "(time of the attempt)"
-			case name == "Webhook-Signature", p.headers[name] != nil:
+			case p.dialect.Carries(name), p.headers[name] != nil:
 				value = hidden
 			}
 			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), value})

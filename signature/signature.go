@@ -96,6 +96,19 @@ func (d Dialect) Headers() []string {
 	return all
 }
 
+// TimeHeader is the header that the time of signing has for itself; empty where it has none.
+func (d Dialect) TimeHeader() string {
+	if d.row == nil {
+		return ""
+	}
+	return d.row.Time.Header
+}
+
+// Owns reports whether the header of that name is one of those the dialect sets.
+func (d Dialect) Owns(header string) bool {
+	return d.Carries(header) || slices.Contains(d.Headers(), http.CanonicalHeaderKey(header))
+}
+
 // Carries reports whether the header of that name holds the signature, or the secret itself, and so is not for logs.
 func (d Dialect) Carries(header string) bool {
 	return d.row != nil && d.row.carries(http.CanonicalHeaderKey(header))
