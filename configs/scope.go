@@ -103,7 +103,11 @@ func typed(text string, like cty.Value) (cty.Value, error) {
 	if t.IsPrimitiveType() {
 		v, err := convert.Convert(cty.StringVal(text), t)
 		if err != nil {
-			return cty.NilVal, fmt.Errorf("%s is required, as the default is one", t.FriendlyName())
+			what := "a number"
+			if t == cty.Bool {
+				what = "true or false"
+			}
+			return cty.NilVal, fmt.Errorf("%s is required, like the default", what)
 		}
 		return v, nil
 	}
