@@ -33,7 +33,7 @@ func (l *loading) bridge(blocks []*hclsyntax.Block) {
 		}
 	}
 	r := attr.NewReader(body, l.scope, "the bridge block")
-	r.OtherVersion("listen", "inbound", "public_url", "admin_token", "trusted_proxies", "tls")
+	r.OtherVersion("admin_token")
 	l.config.Bridge.Store = l.store(r)
 	l.config.Bridge.Alerts = l.targets(r, "alerts")
 	retain := r.Child(r.Block("retain", 0), "retain")
@@ -43,6 +43,7 @@ func (l *loading) bridge(blocks []*hclsyntax.Block) {
 		Dead:     retain.Duration("dead", 2160*hour, time.Minute),
 		Backlog:  int64(retain.Int("backlog", 5_000_000, 1, math.MaxInt32)),
 	}
+	l.listeners(r)
 	l.add(r.Done())
 }
 

@@ -26,6 +26,14 @@ type Options struct {
 	Vars    map[string]string           // of --var
 	Environ func(string) (string, bool) // nil: os.LookupEnv
 	Sources SourceDecoder
+	Rules   Rules
+}
+
+// Rules hold a configuration to what other parts of the bridge can do, so that what they refuse is found with its line,
+// and while it is loaded. One that is nil refuses nothing.
+type Rules struct {
+	Hours  func(text string) error // of watchdog.expect
+	Verify func(v Verify) error    // secrets that do not fit their dialect, axes that do not go together; never shows a secret
 }
 
 // Config is a configuration that holds together: every name in it leads somewhere.
@@ -33,6 +41,7 @@ type Config struct {
 	Path, Dir    string // of the file, as it was given, and of its folder, absolute
 	Bridge       Bridge
 	Destinations []*Destination // in the order of the file
+	Receivers    []*Receiver    // in the order of the file
 	Jobs         []*Job         // instances, in the order of the file, those of for_each by key
 	Moved        []Move
 	Warnings     Warnings
@@ -43,7 +52,16 @@ type Bridge struct {
 	Store  string   // absolute path of the SQLite database
 	Alerts []string // names of destinations
 	Retain bridge.Retention
+
+	Listen         string         // address, HOST:PORT
+	Inbound        string         // address of a listener of its own for webhooks; empty: they come in on Listen
+	PublicURL      string         // that both are reached under from outside, without a slash at its end; empty: not known
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	TLS            *TLS           // nil: plain http
 }
+
+// TLS is what the listeners show to those who connect.
+type TLS struct{ CertFile, KeyFile string } // absolute paths of PEM files
 
 // Destination is a destination block.
 type Destination struct {
@@ -81,6 +99,11 @@ type Job struct {
 	Quarantine                bool // on_bad_record = "quarantine"
 	Deletes                   Deletes
 	Event                     *Event
+
+	Version   string    // path of a field that only ever grows; empty: none
+	Reconcile *Schedule // of complete comparisons; nil: none
+	Watchdog  *Watchdog // nil: polls only
+	Lookup    *Lookup   // nil unless the watchdog looks records up
 
 	// Digest changes with any edit that reaches the job: its block, each.key and each.value, and the variables and
 	// locals it names. What a secret is does not show in it.

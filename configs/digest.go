@@ -41,7 +41,7 @@ func (t *template) digestNames(h hash.Hash) {
 	var lines []string
 	for _, v := range variables(t.block.Body) {
 		root, ok := t.scope.Variables[v.RootName()]
-		if !ok || v.RootName() == "destination" {
+		if !ok || v.RootName() == "destination" || v.RootName() == "receiver" {
 			continue
 		}
 		value, name := root, v.RootName()

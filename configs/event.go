@@ -125,15 +125,23 @@ func (t *eventTemplate) written(ctx *hcl.EvalContext) (json.RawMessage, error) {
 
 // result evaluates an expression at run time. Whatever is secret in it ends there: an event has none.
 func result(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, error) {
-	v, diags := expr.Value(ctx)
-	if diags.HasErrors() {
-		d := explained(diags)[0]
-		return cty.NilVal, failure(expr, strings.ToLower(d.Summary[:1])+d.Summary[1:]+": "+strings.Join(strings.Fields(d.Detail), " "))
+	v, err := evaluate(expr, ctx)
+	if err != nil {
+		return cty.NilVal, err
 	}
 	if attr.IsSecret(v) {
 		return cty.NilVal, failure(expr, "an event cannot hold a secret")
 	}
 	v, _ = v.UnmarkDeep()
+	return v, nil
+}
+
+func evaluate(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, error) {
+	v, diags := expr.Value(ctx)
+	if diags.HasErrors() {
+		d := explained(diags)[0]
+		return cty.NilVal, failure(expr, strings.ToLower(d.Summary[:1])+d.Summary[1:]+": "+strings.Join(strings.Fields(d.Detail), " "))
+	}
 	return v, nil
 }
 

@@ -51,6 +51,8 @@ type template struct {
 	schedules map[string]*Schedule
 	first     *Job
 	events    *eventTemplate
+	watched   *watched
+	looked    *question
 	digest    *digest
 	broken    int
 }
@@ -122,10 +124,10 @@ func (t *template) instantiate(i instance) *Job {
 	}
 	r := attr.NewReader(t.block.Body, i.ctx, fmt.Sprintf("job %q", label))
 	r.Expr("for_each")
-	r.OtherVersion("reconcile", "version", "watchdog", "lookup")
 	t.read(r, j)
 	j.Event = t.event(r, i)
 	j.Source, j.SourceKind = t.source(r, i)
+	t.watch(r, i, j)
 	diags := r.Done()
 	t.add(diags)
 	if diags.HasErrors() || j.Source == nil {
@@ -137,7 +139,7 @@ func (t *template) instantiate(i instance) *Job {
 }
 
 func (t *template) read(r *attr.Reader, j *Job) {
-	j.Schedule = t.schedule(r)
+	j.Schedule = t.schedule(r, "schedule")
 	j.Timeout = r.Duration("timeout", 2*time.Minute, time.Second)
 	j.RunOnce = r.Word("missed", "run_once", "run_once", "skip") == "run_once"
 	j.Deliver = t.deliver(r)
@@ -161,9 +163,9 @@ func (t *template) read(r *attr.Reader, j *Job) {
 	}
 }
 
-func (t *template) schedule(r *attr.Reader) *Schedule {
+func (t *template) schedule(r *attr.Reader, name string) *Schedule {
 	before := r.Errors()
-	text := r.Required("schedule")
+	text := r.Required(name)
 	if text == "" || r.Errors() > before {
 		return nil
 	}
@@ -172,7 +174,7 @@ func (t *template) schedule(r *attr.Reader) *Schedule {
 	}
 	s, err := ParseSchedule(text)
 	if err != nil {
-		r.Errorf(r.Range("schedule"), "Invalid schedule", "%q cannot be a schedule: %s.", text, err)
+		r.Errorf(r.Range(name), "Invalid schedule", "%q cannot be a schedule: %s.", text, err)
 		return nil
 	}
 	t.schedules[text] = s

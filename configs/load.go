@@ -51,9 +51,10 @@ type loading struct {
 	config  *Config
 	src     []byte
 	diags   hcl.Diagnostics
-	scope   *hcl.EvalContext // functions, var, local, destination
+	scope   *hcl.EvalContext // functions, var, local, destination, receiver
 	names   *names           // of what is declared
 	used    map[string]bool  // destinations something is delivered to
+	heard   map[string]bool  // receivers a job listens to
 }
 
 func parse(path string, src []byte, o Options) (*Config, error) {
@@ -64,7 +65,7 @@ func parse(path string, src []byte, o Options) (*Config, error) {
 	if err != nil {
 		return nil, &Error{Diagnostics: hcl.Diagnostics{problem(hcl.DiagError, nil, "Cannot read the configuration", "%s: %s.", path, err)}}
 	}
-	l := &loading{options: o, src: src, config: &Config{Path: path, Dir: dir}, used: map[string]bool{}}
+	l := &loading{options: o, src: src, config: &Config{Path: path, Dir: dir}, used: map[string]bool{}, heard: map[string]bool{}}
 	file, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
 	l.add(explainSyntax(diags))
 	if file != nil {
@@ -88,16 +89,17 @@ func (l *loading) add(diags hcl.Diagnostics) { l.diags = append(l.diags, diags..
 // file reads the blocks in the order in which they depend on each other, which need not be the order of the file.
 func (l *loading) file(body *hclsyntax.Body) {
 	root := attr.NewReader(body, nil, "the configuration")
-	root.OtherVersion("receiver")
 	bridges := root.Blocks("bridge")
 	variables, locals := root.Blocks("variable"), root.Blocks("locals")
-	destinations, jobs, moved := root.Blocks("destination"), root.Blocks("job"), root.Blocks("moved")
+	destinations, receivers := root.Blocks("destination"), root.Blocks("receiver")
+	jobs, moved := root.Blocks("job"), root.Blocks("moved")
 	l.add(root.Done())
 
-	l.names = l.declare(destinations, jobs, variables)
+	l.names = l.declare(destinations, receivers, jobs, variables)
 	l.evaluate(variables, locals)
 	l.destinations(destinations)
 	l.bridge(bridges)
+	l.receivers(receivers)
 	l.jobs(jobs)
 	l.moved(moved)
 	l.unused()

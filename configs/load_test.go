@@ -33,6 +33,7 @@ func TestLoadReadsEveryBlock(t *testing.T) {
 			Store:  filepath.Join(dir, "state/bridge.db"),
 			Alerts: []string{"ops"},
 			Retain: bridge.Retention{Events: 24 * time.Hour, Attempts: 168 * time.Hour, Dead: 2160 * time.Hour, Backlog: 1000},
+			Listen: "127.0.0.1:8484",
 		},
 		Destinations: []*configs.Destination{{
 			Name: "warehouse", URL: "https://warehouse.example.com/hooks", Secrets: []bridge.Secret{bridge.NewSecret(secret)},

@@ -15,14 +15,15 @@ var (
 
 // names are the labels of a configuration and where each was first written.
 type names struct {
-	destinations, jobs, variables map[string]hcl.Range
+	destinations, receivers, jobs, variables map[string]hcl.Range
 }
 
 // declare collects the labels, so that blocks can refer to each other whatever their order, and refuses what cannot be
 // one or stands there twice.
-func (l *loading) declare(destinations, jobs, variables []*hclsyntax.Block) *names {
+func (l *loading) declare(destinations, receivers, jobs, variables []*hclsyntax.Block) *names {
 	return &names{
 		destinations: l.labels("destination", destinations, labelForm),
+		receivers:    l.labels("receiver", receivers, labelForm),
 		jobs:         l.labels("job", jobs, labelForm),
 		variables:    l.labels("variable", variables, variableForm),
 	}

@@ -25,9 +25,13 @@ type need struct {
 
 // add notes a reference such as change.after.status.
 func (n *need) add(t hcl.Traversal) {
-	if t.RootName() != "change" {
-		return
+	if t.RootName() == "change" {
+		n.reach(t)
 	}
+}
+
+// reach notes a reference whatever its root.
+func (n *need) reach(t hcl.Traversal) {
 	for i := 1; i < len(t) && !n.whole; i++ {
 		name, ok := second(t[i-1:])
 		if !ok {
@@ -114,6 +118,8 @@ func (n *need) record(body json.RawMessage) (cty.Value, error) {
 	r.decoder.Reset(&r.source)
 	return n.read(r.decoder, 0)
 }
+
+var errNotJSON = errors.New("it is not valid JSON")
 
 // maxDepth bounds how deep a record may nest where an expression takes it whole.
 const maxDepth = 512

@@ -30,6 +30,7 @@ func (l *loading) evaluate(variables, locals []*hclsyntax.Block) {
 	l.scope = &hcl.EvalContext{Functions: outside.functions(), Variables: map[string]cty.Value{}}
 	l.scope.Variables["var"] = l.variables(variables)
 	l.scope.Variables["destination"] = cty.ObjectVal(destinations)
+	l.scope.Variables["receiver"] = receiverValues(l.names.receivers)
 	l.scope.Variables["local"] = cty.ObjectVal(l.locals(locals))
 }
 

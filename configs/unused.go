@@ -15,6 +15,12 @@ func (l *loading) unused() {
 			l.add(hcl.Diagnostics{problem(hcl.DiagWarning, &rng, "Unused destination", "No job delivers to %q, and it gets no alerts.", d.Name)})
 		}
 	}
+	for _, r := range l.config.Receivers {
+		if !l.heard[r.Name] && len(r.Deliver) == 0 {
+			rng := l.names.receivers[r.Name]
+			l.add(hcl.Diagnostics{problem(hcl.DiagWarning, &rng, "Unused receiver", "No job listens to %q, and it relays to nobody, so what it takes has no effect.", r.Name)})
+		}
+	}
 	if len(l.names.jobs) == 0 {
 		l.add(hcl.Diagnostics{problem(hcl.DiagWarning, nil, "No jobs", "%s has no job, so there is nothing to poll.", l.config.Path)})
 	}

@@ -1,3 +1,7 @@
+bridge {
+  admin_token = env("SECRET")
+}
+
 destination "d" {
   url     = "https://example.com/hooks"
   secrets = [env("SECRET")]
@@ -13,5 +17,4 @@ job "orders" {
     }
   }
   key = "id"
-  watchdog {}
 }

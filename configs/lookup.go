@@ -1,0 +1,218 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/hookbridge/bridge/configs/attr"
+)
+
+// Lookup is a lookup block: where the record is fetched that a webhook only names. It is safe for concurrent use.
+type Lookup struct {
+	Record string // path of the record in the answer; empty: the whole of it
+
+	url *question
+	ctx *hcl.EvalContext
+}
+
+// URL is the address of the record that a webhook is about. It may carry a secret: print it through bridge.Redact. What
+// a template takes from the webhook is escaped, so that an id can never lead to another place than the template says.
+// Errors name the line of the expression, and never hold the webhook.
+func (l *Lookup) URL(e InboundEvent) (string, error) {
+	subject, err := l.url.need.inbound(e)
+	if err != nil {
+		return "", err
+	}
+	text, err := l.text(l.url.with(l.ctx, subject))
+	if err != nil {
+		return "", err
+	}
+	if err := checkLookup(text); err != nil {
+		return "", failure(l.url.expr, err.Error())
+	}
+	return text, nil
+}
+
+func (l *Lookup) text(ctx *hcl.EvalContext) (string, error) {
+	t, ok := l.url.expr.(*hclsyntax.TemplateExpr)
+	if !ok {
+		return l.part(l.url.expr, ctx)
+	}
+	var b strings.Builder
+	for _, p := range t.Parts {
+		s, err := l.part(p, ctx)
+		if err != nil {
+			return "", err
+		}
+		if !takes(p) {
+			b.WriteString(s)
+			continue
+		}
+		if s == "" || s == "." || s == ".." {
+			return "", failure(p, "this webhook has nothing there that could stand in a url")
+		}
+		if strings.Contains(b.String(), "?") {
+			b.WriteString(url.QueryEscape(s))
+		} else {
+			b.WriteString(url.PathEscape(s))
+		}
+	}
+	return b.String(), nil
+}
+
+// takes reports whether a part of a template puts in something of the webhook as it is.
+func takes(p hclsyntax.Expression) bool {
+	if call, ok := p.(*hclsyntax.FunctionCallExpr); ok && call.Name == "urlencode" {
+		return false
+	}
+	return slices.ContainsFunc(p.Variables(), func(t hcl.Traversal) bool { return t.RootName() == "event" })
+}
+
+func (l *Lookup) part(expr hcl.Expression, ctx *hcl.EvalContext) (string, error) {
+	v, err := evaluate(expr, ctx)
+	if err != nil {
+		return "", err
+	}
+	plain, _ := v.UnmarkDeep()
+	text, ok := plainString(plain)
+	if !ok {
+		return "", failure(expr, "url is not a string")
+	}
+	return text, nil
+}
+
+// plainString is the text of a string or of a number.
+func plainString(v cty.Value) (string, bool) {
+	if v.IsNull() || !v.IsKnown() {
+		return "", false
+	}
+	switch v.Type() {
+	case cty.String:
+		return v.AsString(), true
+	case cty.Number:
+		raw, err := attr.MarshalJSON(v)
+		return string(raw), err == nil
+	}
+	return "", false
+}
+
+func checkLookup(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return errors.New("url is not a URL; what comes from a webhook may need urlencode(…)")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return errors.New("url is not a whole http or https URL")
+	case u.Fragment != "":
+		return errors.New("url has a # in it, and what follows it is never sent")
+	}
+	for name := range strings.SplitSeq(u.Path, "/") {
+		if name == "." || name == ".." {
+			return errors.New("url leads upwards, which no record's does")
+		}
+	}
+	return nil
+}
+
+func (t *template) lookup(r *attr.Reader, i instance, j *Job) *Lookup {
+	b := r.Block("lookup", 0)
+	wanted := j.Watchdog != nil && j.Watchdog.OnEvent == "lookup"
+	switch {
+	case b == nil && wanted && len(r.Blocks("lookup")) == 0:
+		r.Errorf(t.block.Body.MissingItemRange(), "Missing lookup block", `on_event = "lookup" fetches the record that a webhook names: lookup { url = … } is required in job %q.`, t.block.Labels[0])
+		return nil
+	case b == nil:
+		return nil
+	case !wanted && j.Watchdog == nil:
+		r.Errorf(b.DefRange(), "Block without effect", `Only webhooks make the bridge look a record up. Add a watchdog with on_event = "lookup", or remove the block.`)
+	case !wanted:
+		r.Errorf(b.DefRange(), "Block without effect", `With on_event = %q no record is looked up. Remove the block, or write on_event = "lookup".`, j.Watchdog.OnEvent)
+	case j.Source != nil && j.SourceKind != "http":
+		r.Errorf(b.DefRange(), "Nothing to look up with", `A source %q has no single records to look up. Use on_event = "apply" or "poll".`, j.SourceKind)
+	}
+	c := r.Child(b, "lookup")
+	l := &Lookup{Record: recordPath(c), ctx: t.scope}
+	q := ask(c, "url", "event", inboundParts)
+	if q == nil {
+		c.Required("url")
+		return nil
+	}
+	if t.looked == nil {
+		t.looked = q
+	}
+	if l.url = t.looked; l.url.uses("each") {
+		l.ctx = i.ctx
+	}
+	if !wanted || c.Failed() {
+		return l
+	}
+	l.try(c, unknownInbound(j.Watchdog.Receiver))
+	return l
+}
+
+// try finds what is no URL whatever the webhook.
+func (l *Lookup) try(c *attr.Reader, event cty.Value) {
+	const summary = `Invalid value for "url"`
+	rng := l.url.expr.Range()
+	v, diags := attr.Eval(l.url.expr, l.url.with(l.ctx, event))
+	if diags.HasErrors() {
+		c.Add(diags)
+		return
+	}
+	v, _ = v.UnmarkDeep()
+	switch {
+	case v.IsNull() || v.Type() != cty.String && v.Type() != cty.DynamicPseudoType:
+		c.Errorf(rng, summary, "A url is a string.")
+	case v.IsKnown():
+		if err := checkLookup(v.AsString()); err != nil {
+			c.Errorf(rng, summary, "%s.", capital(err.Error()))
+		} else {
+			c.Warnf(rng, "The same for every webhook", "Nothing of the webhook is in the url, so the same record is looked up each time. Put its id there: ${event.body.id}.")
+		}
+	case v.Type() == cty.String:
+		prefix := v.Range().StringPrefix()
+		for _, scheme := range []string{"http://", "https://"} {
+			if n := min(len(prefix), len(scheme)); prefix[:n] == scheme[:n] {
+				return
+			}
+		}
+		c.Errorf(rng, summary, "A url begins with http:// or https://, such as https://legacy.example.com/orders/${event.body.id}.")
+	}
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// recordPath reads where the record stands in an answer.
+func recordPath(c *attr.Reader) string {
+	text := c.String("record", "")
+	if text == "" || text == "@this" {
+		return ""
+	}
+	if err := checkPlace(text); err != nil {
+		c.Errorf(c.Range("record"), "Invalid path", "%q is not a path: %s.", text, err)
+	}
+	return text
+}
+
+// checkPlace holds a path to dotted names: what is asked for is one place.
+func checkPlace(text string) error {
+	if _, err := segments(text); err != nil {
+		return err
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\':
+			i++
+		case strings.IndexByte("*#?|@[]{}!", c) >= 0:
+			return fmt.Errorf(`it may only hold dotted names; write \\%c for a name that has %c in it`, c, c)
+		}
+	}
+	return nil
+}

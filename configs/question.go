@@ -1,0 +1,246 @@
+package configs
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/hookbridge/bridge/configs/attr"
+)
+
+// InboundEvent is a webhook as expressions see it, under the name of event.
+type InboundEvent struct {
+	Receiver string
+	ID       string          // the sender's; empty where it has none
+	Header   http.Header     // in canonical form
+	Body     json.RawMessage // decoded to JSON, and valid
+}
+
+// question is an expression that is asked at run time, with what it needs of the one thing it is about.
+type question struct {
+	name string // of the attribute
+	root string // event or change
+	expr hcl.Expression
+	need *need
+}
+
+// ask prepares the expression of an attribute; nil where it is not written. What it asks of its subject that no such
+// thing has is noted.
+func ask(r *attr.Reader, name, root string, parts []string) *question {
+	expr := r.Expr(name)
+	if expr == nil {
+		return nil
+	}
+	q := &question{name: name, root: root, expr: expr, need: &need{}}
+	for _, v := range expr.Variables() {
+		part, ok := second(v)
+		switch {
+		case v.RootName() != root:
+			if v.RootName() == "event" || v.RootName() == "change" {
+				r.Errorf(v.SourceRange(), "Unknown name", "There is no %q in %s, which is about %s: it has %s.", v.RootName(), name, root, list(parts))
+			}
+			continue
+		case ok && !slices.Contains(parts, part):
+			hint := fmt.Sprintf("It has %s.", list(parts))
+			if near := attr.Suggest(part, parts); near != "" {
+				hint = fmt.Sprintf("Did you mean %s.%s?", root, near)
+			}
+			r.Errorf(v.SourceRange(), "Unknown name", "There is no %s.%s. %s", root, part, hint)
+		}
+		q.need.reach(v)
+	}
+	return q
+}
+
+// uses reports whether the expression names anything of root.
+func (q *question) uses(root string) bool {
+	return q != nil && slices.ContainsFunc(q.expr.Variables(), func(t hcl.Traversal) bool { return t.RootName() == root })
+}
+
+// list joins words as a person would.
+func list(words []string) string {
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// with is a scope in which the subject of the question is known.
+func (q *question) with(ctx *hcl.EvalContext, subject cty.Value) *hcl.EvalContext {
+	child := ctx.NewChild()
+	child.Variables = map[string]cty.Value{q.root: subject}
+	return child
+}
+
+// truth answers with true or false.
+func (q *question) truth(ctx *hcl.EvalContext, subject cty.Value) (bool, error) {
+	v, err := evaluate(q.expr, q.with(ctx, subject))
+	if err != nil {
+		return false, err
+	}
+	v, _ = v.UnmarkDeep()
+	b, err := convert.Convert(v, cty.Bool)
+	if err != nil || b.IsNull() || !b.IsKnown() {
+		return false, failure(q.expr, q.name+" is neither true nor false")
+	}
+	return b.True(), nil
+}
+
+// tryTruth finds what is never true or false, as far as that can be told of a subject of which little is known.
+func (q *question) tryTruth(r *attr.Reader, ctx *hcl.EvalContext, subject cty.Value) {
+	if q == nil || r.Failed() {
+		return
+	}
+	v, diags := attr.Eval(q.expr, q.with(ctx, subject))
+	if diags.HasErrors() {
+		r.Add(diags)
+		return
+	}
+	v, _ = v.UnmarkDeep()
+	if b, err := convert.Convert(v, cty.Bool); err != nil || b.IsNull() {
+		r.Errorf(q.expr.Range(), fmt.Sprintf("Invalid value for %q", q.name), "%s is true or false.", q.name)
+	}
+}
+
+// inboundParts are what can be asked of a webhook.
+var inboundParts = []string{"receiver", "id", "headers", "body"}
+
+// inbound converts what is needed of a webhook. A header that is asked for by its name is found whatever its letters,
+// and null where the webhook has none: senders leave out what does not apply.
+func (n *need) inbound(e InboundEvent) (cty.Value, error) {
+	v := make(map[string]cty.Value, len(inboundParts))
+	if n.of("receiver") != nil {
+		v["receiver"] = cty.StringVal(e.Receiver)
+	}
+	if n.of("id") != nil {
+		v["id"] = cty.StringVal(e.ID)
+	}
+	if m := n.of("headers"); m != nil {
+		v["headers"] = m.headers(e.Header)
+	}
+	if m := n.of("body"); m != nil {
+		var err error
+		if v["body"], err = m.record(e.Body); err != nil {
+			return cty.NilVal, fmt.Errorf("event.body: %w", err)
+		}
+	}
+	return cty.ObjectVal(v), nil
+}
+
+func (n *need) headers(header http.Header) cty.Value {
+	v := map[string]cty.Value{}
+	if n.whole {
+		for name, values := range header {
+			v[name] = headerText(values)
+		}
+	}
+	for name := range n.members {
+		if values := header.Values(name); len(values) > 0 {
+			v[name] = headerText(values)
+		} else {
+			v[name] = cty.NullVal(cty.String)
+		}
+	}
+	return cty.ObjectVal(v)
+}
+
+// headerText joins lines as RFC 9110 does, section 5.3.
+func headerText(values []string) cty.Value {
+	return cty.StringVal(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
+}
+
+// unknownInbound is a webhook nothing is known of but where it came in.
+func unknownInbound(receiver string) cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{
+		"receiver": cty.StringVal(receiver), "id": cty.UnknownVal(cty.String).RefineNotNull(),
+		"headers": cty.DynamicVal, "body": cty.DynamicVal,
+	})
+}
+
+// step is one member, or element of an array, on the way to a value in a body.
+type step struct {
+	name  string
+	array bool
+	index int
+}
+
+// stepsOf are the steps behind event.body of an expression that is nothing but such a way; ok is false for any other.
+func stepsOf(expr hcl.Expression) (steps []step, ok bool) {
+	for {
+		inner, parens := expr.(*hclsyntax.ParenthesesExpr)
+		if !parens {
+			break
+		}
+		expr = inner.Expression
+	}
+	t, diags := hcl.AbsTraversalForExpr(expr)
+	if diags.HasErrors() || len(t) < 2 || t.RootName() != "event" {
+		return nil, false
+	}
+	if part, named := second(t); !named || part != "body" {
+		return nil, false
+	}
+	for i := 2; i < len(t); i++ {
+		if name, named := second(t[i-1:]); named {
+			steps = append(steps, step{name: name})
+			continue
+		}
+		at, indexed := t[i].(hcl.TraverseIndex)
+		if !indexed || at.Key.Type() != cty.Number {
+			return nil, false
+		}
+		index, accuracy := at.Key.AsBigFloat().Int64()
+		if accuracy != 0 || index < 0 || index > 1<<31-1 {
+			return nil, false
+		}
+		steps = append(steps, step{index: int(index), array: true})
+	}
+	return steps, true
+}
+
+// cut returns the bytes of a value within a body, as they were sent; found is false where there is none.
+func cut(body json.RawMessage, steps []step) (value json.RawMessage, found bool, err error) {
+	r := readings.Get().(*reading)
+	defer readings.Put(r)
+	r.source.Reset(body)
+	r.decoder.Reset(&r.source)
+	d := r.decoder
+	for _, s := range steps {
+		if kind := d.PeekKind(); s.array && kind != '[' || !s.array && kind != '{' {
+			return nil, false, nil
+		}
+		if _, err := d.ReadToken(); err != nil {
+			return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
+		}
+		for n := 0; ; n++ {
+			if kind := d.PeekKind(); kind == '}' || kind == ']' {
+				return nil, false, nil
+			}
+			if s.array && n == s.index {
+				break
+			}
+			if !s.array {
+				name, err := d.ReadToken()
+				if err != nil {
+					return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
+				}
+				if name.String() == s.name {
+					break
+				}
+			}
+			if err := d.SkipValue(); err != nil {
+				return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
+			}
+		}
+	}
+	raw, err := d.ReadValue()
+	if err != nil {
+		return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
+	}
+	return bytes.Clone(raw), true, nil
+}

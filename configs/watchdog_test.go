@@ -1,0 +1,202 @@
+package configs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
+)
+
+// watched is a configuration whose one job listens to a receiver, with so much in its watchdog, and so much in the job.
+func watched(watchdog, inJob string) string {
+	return `
+receiver "in" {
+  verify "github" {
+    secrets = [env("SECRET")]
+  }
+}
+` + job(`
+version = "v"
+watchdog {
+  receiver = receiver.in
+`+watchdog+`
+}
+`+inJob)
+}
+
+const webhookBody = `{"id":7,"kind":"order","order":{"id":12345678901234567890,"n":10.50, "t":"\u00e4"},` +
+	`"list":[1,{"id":1e2}],"empty":null,"odd.name":{"a b":{"x":1}}}`
+
+func webhook() configs.InboundEvent {
+	return configs.InboundEvent{Receiver: "in", ID: "d1", Body: json.RawMessage(webhookBody),
+		Header: http.Header{"X-Event": {"order.deleted"}, "X-List": {"a", "b"}}}
+}
+
+func TestWatchdogDefaults(t *testing.T) {
+	c := mustLoad(t, watched(`record = event.body.order`, ""), configs.Options{})
+	got := c.Jobs[0]
+	want := &configs.Watchdog{Receiver: "in", OnEvent: "apply", Min: 5 * time.Minute, Max: 4 * time.Hour, Audit: 24 * time.Hour,
+		Grace: 5 * time.Minute, RecoverAfter: 2}
+	if diff := cmp.Diff(want, got.Watchdog, cmpopts.IgnoreUnexported(configs.Watchdog{})); diff != "" {
+		t.Errorf("watchdog (-want +got):\n%s", diff)
+	}
+	if got.Version != "v" || got.Lookup != nil || got.Reconcile == nil || got.Reconcile.Interval() != 24*time.Hour {
+		t.Errorf("version %q, lookup %v, reconcile %+v", got.Version, got.Lookup, got.Reconcile)
+	}
+	if plain := mustLoad(t, job(""), configs.Options{}).Jobs[0]; plain.Reconcile != nil || plain.Watchdog != nil {
+		t.Errorf("without a watchdog: %+v", plain)
+	}
+	r := c.Receiver("in")
+	if r == nil || c.Receiver("out") != nil || r.Decode != "json" || r.MaxBody != 2<<20 || r.Dedup != 72*time.Hour || r.Rate != 0 ||
+		r.Allow != nil || r.Deliver != nil || r.Verify.Dialect != "github" || r.Verify.Secrets[0].Reveal() != secret {
+		t.Errorf("receiver: %+v", r)
+	}
+}
+
+func TestWatchdogAsksTheWebhook(t *testing.T) {
+	for _, c := range []struct{ when, want string }{
+		{`event.headers["X-Event"] == "order.deleted"`, "true"},
+		{`event.headers["x-event"] == "order.deleted"`, "true"},
+		{`event.headers.x-EVENT == "order.deleted"`, "true"},
+		{`event.headers["X-Missing"] != "ping"`, "true"},
+		{`event.headers["X-Missing"] == "ping"`, "false"},
+		{`event.headers["X-List"] == "a, b"`, "true"},
+		{`contains(keys(event.headers), "X-Event")`, "true"},
+		{`event.receiver == "in" && event.id == "d1"`, "true"},
+		{`event.body.kind == "order" && event.body.list[1].id == 100`, "true"},
+		{`try(event.body.gone, null) == null`, "true"},
+		{`event.body.empty == null`, "true"},
+		{`event.headers["X-Event"] != env("SECRET")`, "true"},
+		{`event.body.gone == 1`, "error: bridge.hcl"},
+		{`event.body.kind`, "error: bridge.hcl"},
+		{`event.body.empty`, "error: bridge.hcl"},
+	} {
+		src := watched("record = event.body.order\nwhen = "+c.when+"\ndeleted = "+c.when, "")
+		w := mustLoad(t, src, configs.Options{}).Jobs[0].Watchdog
+		for _, asked := range []func(configs.InboundEvent) (bool, error){w.Match, w.Deleted} {
+			got, err := asked(webhook())
+			if text, ok := strings.CutPrefix(c.want, "error: "); ok {
+				if err == nil || !strings.Contains(err.Error(), text) {
+					t.Errorf("%s: %t, %v", c.when, got, err)
+				}
+			} else if err != nil || fmt.Sprint(got) != c.want {
+				t.Errorf("%s = %t, %v, want %s", c.when, got, err, c.want)
+			}
+		}
+	}
+	w := mustLoad(t, watched("record = event.body.order", ""), configs.Options{}).Jobs[0].Watchdog
+	matches, err1 := w.Match(webhook())
+	deleted, err2 := w.Deleted(webhook())
+	if !matches || deleted || err1 != nil || err2 != nil {
+		t.Errorf("by default: %t, %v; %t, %v", matches, err1, deleted, err2)
+	}
+}
+
+func TestRecordIsCutFromTheBytesOfAWebhook(t *testing.T) {
+	for _, c := range []struct{ record, want string }{
+		{`event.body.order`, `{"id":12345678901234567890,"n":10.50, "t":"\u00e4"}`},
+		{`(event.body.order)`, `{"id":12345678901234567890,"n":10.50, "t":"\u00e4"}`},
+		{`event.body["odd.name"]["a b"]`, `{"x":1}`},
+		{`event.body.list[1]`, `{"id":1e2}`},
+		{`event.body`, webhookBody},
+		{`{ id = event.body.order.id, n = event.body.order.n, kind = event.body.kind }`, `{"id":12345678901234567890,"kind":"order","n":10.5}`},
+		{`merge(event.body.order, { at = event.headers["X-Event"] })`, `{"at":"order.deleted","id":12345678901234567890,"n":10.5,"t":"ä"}`},
+		{`event.body.gone`, "error"},
+		{`event.body.list[2]`, "error"},
+		{`event.body.list.name`, "error"},
+		{`event.body.kind`, "error"},
+		{`event.body.kind.deeper`, "error"},
+		{`event.body.empty`, "error"},
+		{`event.body.list`, "error"},
+		{`merge(event.body.gone, {})`, "error"},
+	} {
+		w := mustLoad(t, watched("record = "+c.record, ""), configs.Options{}).Jobs[0].Watchdog
+		got, err := w.Record(webhook())
+		if c.want == "error" {
+			if err == nil || !strings.Contains(err.Error(), "bridge.hcl:") || strings.Contains(err.Error(), "12345678901234567890") {
+				t.Errorf("%s: %s, %v", c.record, got, err)
+			}
+			continue
+		}
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s:\n got %s, %v\nwant %s", c.record, got, err, c.want)
+		}
+	}
+}
+
+func TestRecordOfABrokenBodyIsAnError(t *testing.T) {
+	for _, record := range []string{"event.body.order", "merge(event.body.order, {})", "event.body.list[3]"} {
+		w := mustLoad(t, watched("record = "+record, ""), configs.Options{}).Jobs[0].Watchdog
+		for _, body := range []string{"", `{`, `{"order":{`, `{"list":[1,`, `{"a"`, `[`, `{"a":}`, `null`, `7`} {
+			if got, err := w.Record(configs.InboundEvent{Body: json.RawMessage(body)}); err == nil {
+				t.Errorf("%s of %q: %s", record, body, got)
+			}
+		}
+	}
+}
+
+func TestWatchdogExpects(t *testing.T) {
+	w := mustLoad(t, watched("record = event.body\nexpects = change.op != \"deleted\" && change.origin != \"manual\"", ""), configs.Options{}).Jobs[0].Watchdog
+	for _, c := range []struct {
+		op     bridge.Op
+		origin bridge.Origin
+		want   bool
+	}{{bridge.Created, bridge.Schedule, true}, {bridge.Deleted, bridge.Schedule, false}, {bridge.Updated, bridge.Manual, false}} {
+		if got, err := w.Expects(bridge.Change{Op: c.op, Key: "1"}, c.origin); got != c.want || err != nil {
+			t.Errorf("%s by %s: %t, %v", c.op, c.origin, got, err)
+		}
+	}
+	w = mustLoad(t, watched("record = event.body", ""), configs.Options{}).Jobs[0].Watchdog
+	if got, err := w.Expects(bridge.Change{Op: bridge.Deleted}, bridge.Schedule); !got || err != nil {
+		t.Errorf("by default: %t, %v", got, err)
+	}
+}
+
+func TestLookupURL(t *testing.T) {
+	for _, c := range []struct{ url, body, want string }{
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":7}`, "https://x.example.com/orders/7"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":12345678901234567890}`, "https://x.example.com/orders/12345678901234567890"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"a/b?c#d%2e"}`, "https://x.example.com/orders/a%2Fb%3Fc%23d%252e"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"7/../../admin"}`, "error"},
+		{`"https://x.example.com/orders?id=${event.body.id}&x=1"`, `{"id":"a&b=c"}`, "https://x.example.com/orders?id=a%26b%3Dc&x=1"},
+		{`"https://x.example.com/orders/${urlencode(event.body.id)}"`, `{"id":"a b"}`, "https://x.example.com/orders/a+b"},
+		{`"${event.body.self}"`, `{"self":"https://x.example.com/orders/7"}`, "https://x.example.com/orders/7"},
+		{`event.body.self`, `{"self":"https://x.example.com/orders/7"}`, "https://x.example.com/orders/7"},
+		{`"https://x.example.com/${event.headers["x-id"]}"`, `{}`, "https://x.example.com/h"},
+		{`"https://x.example.com/orders/${event.body.id}?key=${env("SECRET")}"`, `{"id":7}`, "https://x.example.com/orders/7?key=" + secret},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":""}`, "error"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":".."}`, "error"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":null}`, "error"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":{"a":1}}`, "error"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{}`, "error"},
+		{`event.body.self`, `{"self":"https://x.example.com/a/../b"}`, "error"},
+		{`event.body.self`, `{"self":"https://x.example.com/a#b"}`, "error"},
+		{`event.body.self`, `{"self":"/orders/7"}`, "error"},
+		{`event.body.self`, `{"self":"file:///etc/passwd"}`, "error"},
+		{`format("https://x.example.com/%s", event.body.id)`, `{"id":"\u0000"}`, "error"},
+	} {
+		src := watched(`on_event = "lookup"`, "lookup {\nurl = "+c.url+"\nrecord = \"data.order\"\n}")
+		l := mustLoad(t, src, configs.Options{}).Jobs[0].Lookup
+		if l.Record != "data.order" {
+			t.Errorf("record = %q", l.Record)
+		}
+		got, err := l.URL(configs.InboundEvent{Header: http.Header{"X-Id": {"h"}}, Body: json.RawMessage(c.body)})
+		if c.want == "error" {
+			if err == nil || !strings.Contains(err.Error(), "bridge.hcl:") {
+				t.Errorf("%s of %s: %s, %v", c.url, c.body, got, err)
+			}
+			continue
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%s of %s:\n got %s, %v\nwant %s", c.url, c.body, got, err, c.want)
+		}
+	}
+}
