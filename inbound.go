@@ -59,7 +59,8 @@ type Take struct {
 	// reason are renewed, and nothing is compared.
 	Webhook *Inbound
 	// Chunks are applied whole or not at all: where one of their rows has moved on since it was read, the webhook is not
-	// taken either, so that it can be read again.
+	// taken either, so that it can be read again. Their Began is 0, for they belong to no run: the Moved of each put and
+	// delete says when it was read. (With another Began they are judged by the run that began there.)
 	Chunks  []*Chunk
 	Intents []Intent // ID, Inbound and At are written back
 }

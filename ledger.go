@@ -113,6 +113,7 @@ type Put struct {
 	Key   string
 	Body  []byte // nil: only the fingerprint is renewed, the stored body stays
 	Event *Event // ID, Sequence and Time are drawn at commit and written back; nil: silent
+	Moved int64  // the number of the commit that last wrote the row, as it was read; only in a Take
 }
 
 // Delete removes a row, and tells it when Event is not nil.
@@ -120,6 +121,7 @@ type Delete struct {
 	ID    int64
 	Key   string
 	Event *Event
+	Moved int64 // as in Put
 }
 
 // Chunk is one commit of a run: P2. A chunk is applied whole or not at all, but for rows that have moved on since

@@ -110,7 +110,7 @@ func (h *handling) take() answer {
 	if refusal != nil {
 		return *refusal
 	}
-	verified, err := r.Dialect.Verify(r.Keys, signature.Request{
+	verified, err := r.verify(signature.Request{
 		Method: request.Method, URL: r.address(request.URL.RawQuery), Header: request.Header, Body: body,
 	}, now)
 	if err != nil {

@@ -23,6 +23,7 @@ type Receiver struct {
 	Name      string
 	Dialect   signature.Dialect
 	Keys      []signature.Key // of the dialect; any of them may have signed
+	Open      bool            // nothing is verified: whoever reaches the address may send. Then without Dialect and Keys
 	Decode    Decoding        // of bodies; default JSON
 	MaxBody   int64           // bytes; default DefaultMaxBody
 	Rate      float64         // verified webhooks a second; 0: no limit
@@ -70,7 +71,11 @@ func (r Receiver) complete() (Receiver, error) {
 	if r.Rate < 0 || math.IsNaN(r.Rate) || math.IsInf(r.Rate, 0) {
 		problem("rate must be positive")
 	}
-	if r.Dialect.Name() == "" {
+	if r.Open {
+		if r.Dialect.Name() != "" {
+			problem("it verifies nothing, and yet has dialect %q", r.Dialect.Name())
+		}
+	} else if r.Dialect.Name() == "" {
 		problem("nothing says how its webhooks are verified; add a verify block")
 	} else if len(r.Keys) == 0 {
 		problem("there is no secret to verify webhooks with; add one to its verify block")
@@ -88,6 +93,14 @@ func (r Receiver) complete() (Receiver, error) {
 		return r, fmt.Errorf("receiver %q: %w", r.Name, err)
 	}
 	return r, nil
+}
+
+// verify reports what the signature of a request vouches for.
+func (r *Receiver) verify(request signature.Request, now time.Time) (signature.Verified, error) {
+	if r.Open {
+		return signature.Verified{}, nil
+	}
+	return r.Dialect.Verify(r.Keys, request, now)
 }
 
 // address is what the sender was told to send to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/hookbridge/bridge"
 )
@@ -25,7 +26,7 @@ const (
 // not to act again yet and has not failed, duplicate is true and nothing else happens; the webhook's ID is then that of
 // the one taken before. What has intents is bridge.InboundReceived until they are over; what has none is over, applied
 // where it has chunks and ignored where it has not, unless its state says otherwise. Errors: bridge.ErrMoved where a
-// row of a chunk has moved on since chunk.Began; bridge.ErrNotFound where a job is gone, or the webhook to be replayed;
+// row of a chunk has moved on since it was read; bridge.ErrNotFound where a job is gone, or the webhook to be replayed;
 // bridge.ErrFull. Nothing was applied then.
 func (db *DB) TakeInbound(ctx context.Context, take *bridge.Take) (duplicate bool, done []bridge.Committed, err error) {
 	for _, chunk := range take.Chunks {
@@ -46,7 +47,12 @@ func (db *DB) TakeInbound(ctx context.Context, take *bridge.Take) (duplicate boo
 			return err
 		}
 		for _, chunk := range take.Chunks {
-			applied, err := t.applyChunk(chunk)
+			// What was read has not moved, as was just seen, so nothing in it is too old to be overwritten.
+			now := *chunk
+			if now.Began == 0 {
+				now.Began = math.MaxInt64
+			}
+			applied, err := t.applyChunk(&now)
 			if err != nil {
 				return err
 			}
@@ -79,18 +85,13 @@ func (t *tx) anyMoved(chunks []*bridge.Chunk) (bool, error) {
 		if _, err := t.job(chunk.Job); err != nil {
 			return false, err
 		}
-		for i := range chunk.Puts {
-			if moved, err := t.rowMoved(chunk, chunk.Puts[i].Entry.ID, chunk.Puts[i].Key); err != nil || moved {
+		for _, p := range chunk.Puts {
+			if moved, err := t.rowMoved(chunk, p.Entry.ID, p.Key, p.Moved); err != nil || moved {
 				return moved, err
 			}
 		}
-		for i := range chunk.Deletes {
-			if moved, err := t.rowMoved(chunk, chunk.Deletes[i].ID, ""); err != nil || moved {
-				return moved, err
-			}
-		}
-		for _, a := range chunk.Absences {
-			if moved, err := t.rowMoved(chunk, a.ID, ""); err != nil || moved {
+		for _, d := range chunk.Deletes {
+			if moved, err := t.rowMoved(chunk, d.ID, d.Key, d.Moved); err != nil || moved {
 				return moved, err
 			}
 		}
@@ -98,19 +99,26 @@ func (t *tx) anyMoved(chunks []*bridge.Chunk) (bool, error) {
 	return false, nil
 }
 
-func (t *tx) rowMoved(chunk *bridge.Chunk, id int64, key string) (bool, error) {
+// rowMoved reports whether a row is another than when it was read, or is there although it was not.
+func (t *tx) rowMoved(chunk *bridge.Chunk, id int64, key string, read int64) (bool, error) {
 	var by int64
 	seen := func(r row) { by = r.int(0) }
+	newer := func() bool {
+		if chunk.Began == 0 {
+			return by != read
+		}
+		return t.db.runs.newer(chunk.Job, chunk.Began, by)
+	}
 	if id != 0 {
 		found, err := t.first("SELECT moved FROM record WHERE id = ?", seen, id)
-		return !found || t.db.runs.newer(chunk.Job, chunk.Began, by), err
+		return !found || newer(), err
 	}
 	found, err := t.first("SELECT 1 FROM record WHERE job = ? AND key = ?", seen, chunk.Job, key)
-	if err != nil || found || !t.db.runs.buried(chunk.Job) {
+	if err != nil || found || chunk.Began == 0 || !t.db.runs.buried(chunk.Job) {
 		return found, err
 	}
 	by, err = t.number("SELECT moved FROM tombstone WHERE job = ? AND key = ?", chunk.Job, key)
-	return t.db.runs.newer(chunk.Job, chunk.Began, by), err
+	return newer(), err
 }
 
 // keepInbound writes the row of a webhook and returns its id, or that of the one it repeats.
