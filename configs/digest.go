@@ -18,13 +18,18 @@ import (
 // digest is the part of a job's digest that its instances have in common.
 type digest struct{ common []byte }
 
-// digestOf is the digest of one instance: the text of its block, the values of what it names, and each.
+// digestOf is the digest of one instance: the text of its block, the values of what it names, and each. for_each itself
+// is left out, as another instance changes nothing for those there are.
 func (t *template) digestOf(i instance) string {
 	if t.digest == nil {
 		h := sha256.New()
-		rng := t.block.Range()
-		open, end := t.block.OpenBraceRange.Start.Byte, t.block.CloseBraceRange.End.Byte
-		fmt.Fprintf(h, "job %q\n%s\n", t.block.Labels[0], t.src[max(rng.Start.Byte, open):end])
+		start, end := t.block.OpenBraceRange.Start.Byte, t.block.CloseBraceRange.End.Byte
+		fmt.Fprintf(h, "job %q\n", t.block.Labels[0])
+		if a := t.block.Body.Attributes["for_each"]; a != nil {
+			h.Write(t.src[start:a.SrcRange.Start.Byte])
+			start = a.SrcRange.End.Byte
+		}
+		fmt.Fprintf(h, "%s\n", t.src[start:end])
 		t.digestNames(h)
 		t.digest = &digest{common: h.Sum(nil)}
 	}
@@ -54,11 +59,13 @@ func (t *template) digestNames(h hash.Hash) {
 	fmt.Fprintln(h, strings.Join(slices.Compact(lines), "\n"))
 }
 
-// variables are the references in a block, those of its nested blocks included.
+// variables are the references in a job, those of its nested blocks included and those of for_each not.
 func variables(body *hclsyntax.Body) []hcl.Traversal {
 	var all []hcl.Traversal
-	for _, a := range body.Attributes {
-		all = append(all, a.Expr.Variables()...)
+	for name, a := range body.Attributes {
+		if name != "for_each" {
+			all = append(all, a.Expr.Variables()...)
+		}
 	}
 	for _, b := range body.Blocks {
 		all = append(all, variables(b.Body)...)
