@@ -32,8 +32,9 @@ type Options struct {
 // Rules hold a configuration to what other parts of the bridge can do, so that what they refuse is found with its line,
 // and while it is loaded. One that is nil refuses nothing.
 type Rules struct {
-	Hours  func(text string) error // of watchdog.expect
-	Verify func(v Verify) error    // secrets that do not fit their dialect, axes that do not go together; never shows a secret
+	Hours  func(text string) error    // of watchdog.expect
+	Sign   func(d *Destination) error // secrets, axes and headers that do not fit the signature; never shows a secret
+	Verify func(v Verify) error       // secrets that do not fit their dialect, axes that do not go together; never shows a secret
 }
 
 // Config is a configuration that holds together: every name in it leads somewhere.
@@ -68,8 +69,9 @@ type Destination struct {
 	Name        string
 	URL         string          // may carry a secret: print it through bridge.Redact
 	Secrets     []bridge.Secret // valid ones; every one signs
-	Signature   string          // standard or none
-	Format      string          // standard or raw
+	Signature   string          // a name of Dialects that signs, "hmac" or "none"
+	HMAC        *HMAC           // of the signature "hmac", otherwise nil
+	Format      string          // a name of Formats
 	Ordered     bool            // order = "key"
 	Concurrency int
 	Rate        float64 // per second; 0: no limit

@@ -32,15 +32,30 @@ func (l *loading) destinations(blocks []*hclsyntax.Block) {
 		}
 		r := attr.NewReader(b.Body, l.scope, fmt.Sprintf("destination %q", b.Labels[0]))
 		d := &Destination{Name: b.Labels[0], Range: b.DefRange()}
+		before := r.Errors()
 		readDestination(r, d)
+		if check := l.options.Rules.Sign; check != nil && r.Errors() == before && d.Signature != "none" {
+			if err := check(d); err != nil {
+				r.Errorf(d.Range, "Cannot sign events", "%s.", strings.TrimSuffix(err.Error(), "."))
+			}
+		}
 		l.add(r.Done())
 		l.config.Destinations = append(l.config.Destinations, d)
 	}
 }
 
 func readDestination(r *attr.Reader, d *Destination) {
-	d.Signature = word(r, "signature", laterSignatures, "standard", "none")
-	d.Format = word(r, "format", laterFormats, "standard", "raw")
+	d.Signature = readSignature(r)
+	if b := r.Block("hmac", 0); b != nil {
+		c := r.Child(b, "hmac")
+		d.HMAC = readHMAC(c)
+		if d.Signature != "hmac" {
+			c.Errorf(b.DefRange(), "Unused block", `The block says how to sign with signature = "hmac", and this destination signs with %q. Remove one of them.`, d.Signature)
+		}
+	} else if d.Signature == "hmac" {
+		r.Errorf(r.Range("signature"), "Missing hmac block", `What is signed and how stands in a block: hmac { header = "…" } is required with signature = "hmac".`)
+	}
+	d.Format = r.Word("format", "standard", Formats...)
 	d.Ordered = r.Word("order", "key", "key", "none") == "key"
 	d.Concurrency = r.Int("concurrency", 16, 1, 1000)
 	d.Rate = r.Rate("rate")
@@ -57,22 +72,21 @@ func readDestination(r *attr.Reader, d *Destination) {
 	if n := len(d.Retry); n < 1 || n > 50 {
 		retry.Errorf(retry.Range("schedule"), `Invalid value for "schedule"`, "A schedule has 1 to 50 waits, one before each attempt; this one has %d.", n)
 	}
-	r.OtherVersion("hmac")
 }
 
-// Words of the language that this version does not do.
-var (
-	laterFormats    = []string{"cloudevents", "cloudevents-binary", "github", "stripe"}
-	laterSignatures = []string{"hmac", "svix", "github", "stripe", "slack", "shopify", "gitlab", "gitea", "forgejo", "bitbucket", "pagerduty", "paddle", "linear"}
-)
+// Formats are the bodies that a destination can have.
+var Formats = []string{"standard", "cloudevents", "cloudevents-binary", "raw", "github", "stripe"}
 
-// word reads one of a few words, the first of which is the default.
-func word(r *attr.Reader, name string, later []string, choices ...string) string {
-	if s := r.String(name, ""); slices.Contains(later, s) {
-		r.Errorf(r.Range(name), "Not supported by this version yet", "%s = %q belongs to the language, but this version of hookbridge does not do it yet. Use %q.", name, s, choices[0])
-		return choices[0]
+// readSignature reads how events are signed. A dialect whose time of signing stands in the body only verifies.
+func readSignature(r *attr.Reader) string {
+	const body = "linear"
+	if r.String("signature", "") == body {
+		r.Errorf(r.Range("signature"), `Invalid value for "signature"`,
+			"Events cannot be signed as %q: the time of signing would have to stand in the body, which a signature never touches. Use another.", body)
+		return "standard"
 	}
-	return r.Word(name, choices[0], choices...)
+	names := slices.DeleteFunc(slices.Clone(Dialects), func(name string) bool { return name == body })
+	return r.Word("signature", "standard", append(names, "hmac", "none")...)
 }
 
 // checkURL refuses what cannot be delivered to, and warns of what people did not mean. Its words leave the URL out,
@@ -178,7 +192,11 @@ func headers(r *attr.Reader, name string) map[string]bridge.Secret {
 // signingSecrets reads the secrets and checks their form without ever showing one. Empty ones are dropped, so that a
 // second secret can come from a variable that is mostly unset, as long as one remains.
 func signingSecrets(r *attr.Reader, signature string) []bridge.Secret {
-	const advice = "Make one with: hookbridge secret new"
+	webhooks := slices.Contains([]string{"standard", "svix", "gitlab"}, signature) // whose secrets are those of Standard Webhooks
+	advice := "Make one with: hookbridge secret new"
+	if !webhooks {
+		advice = "Agree on one with the receiver."
+	}
 	if signature == "none" {
 		if r.Has("secrets") {
 			r.Errorf(r.Range("secrets"), `Invalid value for "secrets"`, `With signature = "none" nothing is signed. Remove the secrets, or the signature.`)
@@ -205,7 +223,7 @@ func signingSecrets(r *attr.Reader, signature string) []bridge.Secret {
 		if s.Empty() {
 			continue
 		}
-		if problem := signingProblem(s); problem != "" {
+		if problem := signingProblem(s); webhooks && problem != "" {
 			wrong++
 			r.Errorf(r.ElementRange("secrets", i), "Invalid secret", "%s. %s", problem, advice)
 			continue

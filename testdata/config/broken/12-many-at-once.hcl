@@ -9,7 +9,7 @@ locals {
 
 destination "d" {
   url    = "ftp://example.com"
-  format = "cloudevents"
+  format = "cloudevent"
   rate   = "50 per second"
 }
 
