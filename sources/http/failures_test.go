@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hookbridge/bridge"
 	"golang.org/x/tools/txtar"
 )
 
@@ -66,7 +67,7 @@ func (c *canned) answer(conn net.Conn) {
 }
 
 // TestPollingFailures plays every fixture in testdata/http: how legacy systems answer when things go wrong. Each is a
-// source block, the bytes of the answers, and what must come of them.
+// source block, the bytes of the answers, and what must come of them. With several wants, each is one fetch after the other.
 func TestPollingFailures(t *testing.T) {
 	names, err := filepath.Glob("../../testdata/http/*.txtar")
 	if err != nil || len(names) < 30 {
@@ -85,13 +86,14 @@ func TestPollingFailures(t *testing.T) {
 
 func play(t *testing.T, fixture *txtar.Archive) {
 	server := &canned{answers: map[string][][]byte{}}
-	var block, want string
+	var block string
+	var wants []string
 	for _, file := range fixture.Files {
 		switch file.Name {
 		case "source.hcl":
 			block = string(file.Data)
 		case "want":
-			want = string(file.Data)
+			wants = append(wants, string(file.Data))
 		default:
 			head, body, _ := bytes.Cut(file.Data, []byte("\n\n"))
 			head = append(bytes.ReplaceAll(head, []byte("\n"), []byte("\r\n")), "\r\nConnection: close\r\n\r\n"...)
@@ -102,39 +104,9 @@ func play(t *testing.T, fixture *txtar.Archive) {
 		}
 	}
 	s := source(t, newShared(), fmt.Sprintf("url = %q\n%s", server.serve(t)+"/", block))
-	got := fetch(t, s, nil)
-	var records, errors []string
-	complete, unstable := false, false
-	for line := range strings.Lines(want) {
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "record "):
-			records = append(records, strings.TrimPrefix(line, "record "))
-		case strings.HasPrefix(line, "error: "):
-			errors = append(errors, strings.TrimPrefix(line, "error: "))
-		case line == "complete":
-			complete = true
-		case line == "unstable":
-			unstable = true
-		default:
-			t.Fatalf("want has a line that means nothing: %q", line)
-		}
-	}
-	if len(errors) > 0 {
-		got.wantError(t, errors...)
-		if a, b := strings.Join(records, "\n"), strings.Join(got.Records, "\n"); a != b {
-			t.Errorf("records before the error:\n got %s\nwant %s", b, a)
-		}
-	} else if !complete {
-		t.Fatal("want says neither error nor complete")
-	} else {
-		got.want(t, records...)
-		if got.Outcome.Stable == unstable {
-			t.Errorf("stable is %t", got.Outcome.Stable)
-		}
-		if unstable && got.Outcome.Next != nil {
-			t.Errorf("an unstable scan leaves a checkpoint: %s", got.Outcome.Next)
-		}
+	var from bridge.Checkpoint
+	for _, want := range wants {
+		from = judge(t, fetch(t, s, from), want)
 	}
 	server.mu.Lock()
 	defer server.mu.Unlock()
@@ -146,4 +118,46 @@ func play(t *testing.T, fixture *txtar.Archive) {
 	if len(server.surprise) > 0 {
 		t.Errorf("nobody expected %q", server.surprise)
 	}
+}
+
+// judge compares a fetch with the lines of a want.
+func judge(t *testing.T, got fetched, want string) bridge.Checkpoint {
+	t.Helper()
+	var records, errors []string
+	complete, incremental, unstable := false, false, false
+	for line := range strings.Lines(want) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "record "):
+			records = append(records, strings.TrimPrefix(line, "record "))
+		case strings.HasPrefix(line, "error: "):
+			errors = append(errors, strings.TrimPrefix(line, "error: "))
+		case line == "complete":
+			complete = true
+		case line == "incremental":
+			incremental = true
+		case line == "unstable":
+			unstable = true
+		default:
+			t.Fatalf("want has a line that means nothing: %q", line)
+		}
+	}
+	if a, b := strings.Join(records, "\n"), strings.Join(got.Records, "\n"); a != b {
+		t.Errorf("records:\n got %s\nwant %s", b, a)
+	}
+	if len(errors) > 0 {
+		got.wantError(t, errors...)
+		return nil
+	}
+	if got.Err != nil {
+		t.Fatalf("fetch: %v", got.Err)
+	}
+	o := got.Outcome
+	if o.Complete != complete || o.Incremental != incremental || complete == incremental || o.Stable == unstable {
+		t.Errorf("not what was wanted (complete %t, incremental %t, unstable %t): %+v", complete, incremental, unstable, o)
+	}
+	if unstable && complete && o.Next != nil {
+		t.Errorf("an unstable scan leaves a checkpoint: %s", o.Next)
+	}
+	return o.Next
 }

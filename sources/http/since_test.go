@@ -344,7 +344,7 @@ func TestAnUnstableIncrementalFetchKeepsItsWatermark(t *testing.T) {
 	s := source(t, newShared(), fmt.Sprintf("url = %q\ndecode \"json\" { items = \"data\" }\npagination \"page\" { total = \"total\" }\n"+incremental, serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		w.Header().Set("Date", noon.Format(nethttp.TimeFormat))
 		page := r.URL.Query().Get("page")
-		fmt.Fprintf(w, `{"total":%d,"data":[{"id":%s,"meta":{"changed.at":"2026-11-21T1%s:00:00Z"}}]}`, total, page, page)
+		fmt.Fprintf(w, `{"total":%d,"data":[{"id":%s,"meta":{"changed.at":"2026-11-21T0%s:00:00Z"}}]}`, total, page, page)
 		if r.URL.Query().Has("since") && page == "1" {
 			total++
 		}
