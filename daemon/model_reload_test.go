@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -118,6 +119,10 @@ func (m *machine) Retire(t *rapid.T) {
 	m.remove(j)
 	m.write(t)
 	s.shown()
+	before, err := m.d.store.Job(t.Context(), j.name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	reloaded := make(chan error, 1)
 	m.power.at(rapid.IntRange(0, 1500).Draw(t, "after"), func() { go func() { reloaded <- m.d.Reload(t.Context()) }() })
 	report, err := m.d.Poll(t.Context(), j.name)
@@ -129,8 +134,12 @@ func (m *machine) Retire(t *rapid.T) {
 	if err != nil || report.Outcome == bridge.RunFailed {
 		t.Fatalf("poll and reload: %+v, %v", report, err)
 	}
-	extent := all
-	if report.Outcome == bridge.RunDropped {
+	after, err := m.d.store.Job(t.Context(), j.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extent := all // also where the removal came after the last commit, which sets the checkpoint
+	if report.Outcome == bridge.RunDropped && (after.Checkpoint == nil || bytes.Equal(before.Checkpoint, after.Checkpoint)) {
 		extent = some
 	}
 	scans, _ := s.shown()
