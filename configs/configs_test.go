@@ -1,12 +1,19 @@
 package configs_test
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/signature"
 	"github.com/hookbridge/bridge/sources"
+	"github.com/hookbridge/bridge/watchdog"
 )
 
 func environ(vars ...string) func(string) (string, bool) {
@@ -17,6 +24,48 @@ func environ(vars ...string) func(string) (string, bool) {
 			}
 		}
 		return "", false
+	}
+}
+
+// rules are those of the rooms that do what a configuration says.
+var rules = configs.Rules{
+	Hours: func(text string) error {
+		_, err := watchdog.ParseHours(text, time.UTC)
+		return err
+	},
+	Verify: func(v configs.Verify) error {
+		d, known := signature.Find(v.Dialect)
+		if v.HMAC != nil {
+			h, err := v.HMAC, error(nil)
+			known = true
+			if d, err = signature.NewHMAC(signature.HMAC{
+				Algorithm: signature.Algorithm(h.Algorithm), Key: signature.Encoding(h.Key), KeyPrefix: h.KeyPrefix, Sign: h.Sign,
+				Header: h.Header, Prefix: h.Prefix, Separator: h.Separator, Encoding: signature.Encoding(h.Encoding),
+				Time: signature.Timestamp{Header: h.Time.Header, Part: h.Time.Part, Path: h.Time.Path,
+					Format: signature.TimeFormat(h.Time.Format), Tolerance: h.Time.Tolerance},
+				ID: signature.Identity(h.ID),
+			}); err != nil {
+				return err
+			}
+		}
+		if !known {
+			return fmt.Errorf("no dialect %q", v.Dialect)
+		}
+		_, err := d.Keys(v.Secrets)
+		return err
+	},
+}
+
+// TestDialectsAreThoseThatVerify holds the names of the language to the table that they stand for.
+func TestDialectsAreThoseThatVerify(t *testing.T) {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(signature.Names())), slices.Sorted(slices.Values(configs.Dialects))); diff != "" {
+		t.Errorf("(-signature +configs):\n%s", diff)
+	}
+	for _, name := range signature.Names() {
+		d, _ := signature.Find(name)
+		if got := (configs.Verify{Dialect: name}).SignsURL(); got != d.NeedsURL() {
+			t.Errorf("%s signs the address: %t, want %t", name, got, d.NeedsURL())
+		}
 	}
 }
 
@@ -34,6 +83,9 @@ func load(t testing.TB, src string, o configs.Options) (*configs.Config, error) 
 	}
 	if o.Sources == nil {
 		o.Sources = sources.New(sources.Runtime{})
+	}
+	if o.Rules.Hours == nil && o.Rules.Verify == nil {
+		o.Rules = rules
 	}
 	return configs.Load(path, o)
 }

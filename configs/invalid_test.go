@@ -80,7 +80,7 @@ func expected(t *testing.T, file string) []announced {
 
 func diagnostics(t *testing.T, file string) hcl.Diagnostics {
 	t.Helper()
-	c, err := configs.Load(file, configs.Options{Environ: environ("SECRET="+secret, "EMPTY="), Sources: sources.New(sources.Runtime{})})
+	c, err := configs.Load(file, configs.Options{Environ: environ("SECRET="+secret, "EMPTY=", "NOT_BASE64=whsec_?"), Sources: sources.New(sources.Runtime{}), Rules: rules})
 	var e *configs.Error
 	switch {
 	case err == nil:

@@ -22,7 +22,7 @@ func (l *loading) listeners(r *attr.Reader) {
 		r.Warnf(r.Range("inbound"), "The same address twice", "Webhooks come in on listen unless inbound names another address. Remove inbound.")
 		b.Inbound = ""
 	}
-	b.PublicURL = publicURL(r)
+	b.PublicURL, l.public = publicURL(r), r.Has("public_url")
 	b.TrustedProxies = networks(r, "trusted_proxies")
 	if block := r.Block("tls", 0); block != nil {
 		c := r.Child(block, "tls")

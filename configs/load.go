@@ -55,6 +55,7 @@ type loading struct {
 	names   *names           // of what is declared
 	used    map[string]bool  // destinations something is delivered to
 	heard   map[string]bool  // receivers a job listens to
+	public  bool             // public_url is written
 }
 
 func parse(path string, src []byte, o Options) (*Config, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
 )
 
@@ -134,7 +135,7 @@ func (t *template) lookup(r *attr.Reader, i instance, j *Job) *Lookup {
 		r.Errorf(b.DefRange(), "Block without effect", `Only webhooks make the bridge look a record up. Add a watchdog with on_event = "lookup", or remove the block.`)
 	case !wanted:
 		r.Errorf(b.DefRange(), "Block without effect", `With on_event = %q no record is looked up. Remove the block, or write on_event = "lookup".`, j.Watchdog.OnEvent)
-	case j.Source != nil && j.SourceKind != "http":
+	case j.Source != nil && !looks(j.Source):
 		r.Errorf(b.DefRange(), "Nothing to look up with", `A source %q has no single records to look up. Use on_event = "apply" or "poll".`, j.SourceKind)
 	}
 	c := r.Child(b, "lookup")
@@ -155,6 +156,11 @@ func (t *template) lookup(r *attr.Reader, i instance, j *Job) *Lookup {
 	}
 	l.try(c, unknownInbound(j.Watchdog.Receiver))
 	return l
+}
+
+func looks(s bridge.Source) bool {
+	_, ok := s.(bridge.Looker)
+	return ok
 }
 
 // try finds what is no URL whatever the webhook.

@@ -99,7 +99,7 @@ func (l *loading) verify(r *attr.Reader, receiver *hclsyntax.Block) Verify {
 		return v
 	}
 	v.Secrets = verifySecrets(c)
-	if v.SignsURL() && l.config.Bridge.PublicURL == "" && !c.Failed() && !l.diags.HasErrors() {
+	if v.SignsURL() && !l.public {
 		c.Errorf(b.LabelRanges[0], "Missing public_url", `The sender signs the address that it sends to, which has to be known: bridge { public_url = "https://…" }.`)
 	}
 	if l.options.Rules.Verify != nil && c.Errors() == before {

@@ -148,7 +148,7 @@ func (t *template) watchdog(r *attr.Reader, i instance, j *Job) *Watchdog {
 		ctx:          t.scope,
 	}
 	if w.Max < w.Min {
-		c.Errorf(c.Range("max"), `Invalid value for "max"`, "The window grows from min (%s) to max, so max cannot be shorter (%s).", w.Min, w.Max)
+		c.Errorf(c.Range("max"), `Invalid value for "max"`, "The window grows from min (%s) to max, so max cannot be shorter (%s).", attr.Brief(w.Min), attr.Brief(w.Max))
 	}
 	w.Silence = silence(c, w)
 	w.watched = t.asked(c)
@@ -217,23 +217,11 @@ func silence(c *attr.Reader, w *Watchdog) time.Duration {
 	switch {
 	case c.Errors() > before || d == 0:
 	case d < w.Min:
-		c.Errorf(c.Range("silence"), summary, "Silence is a verdict after %s at the earliest. Write min = %q too, or a longer silence.", w.Min, brief(d))
+		c.Errorf(c.Range("silence"), summary, "Silence is a verdict after %s at the earliest. Write min = %q too, or a longer silence.", attr.Brief(w.Min), attr.Brief(d))
 	case d > w.Max:
-		c.Errorf(c.Range("silence"), summary, "Silence is a verdict after %s at the latest. Write max = %q too, or a shorter silence.", w.Max, brief(d))
+		c.Errorf(c.Range("silence"), summary, "Silence is a verdict after %s at the latest. Write max = %q too, or a shorter silence.", attr.Brief(w.Max), attr.Brief(d))
 	}
 	return d
-}
-
-// brief writes a duration without the zeros that Go puts behind it.
-func brief(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 func (t *template) hours(c *attr.Reader) string {

@@ -176,7 +176,7 @@ func (r *Reader) duration(name string, rng hcl.Range, v cty.Value, min time.Dura
 		r.wrong(name, rng, "%q must not be negative.", name)
 		return 0, false
 	case d < min:
-		r.wrong(name, rng, "%q must be at least %s.", name, brief(min))
+		r.wrong(name, rng, "%q must be at least %s.", name, Brief(min))
 		return 0, false
 	}
 	return d, true
@@ -344,7 +344,8 @@ func kind(v cty.Value) string {
 	return "a value of another type"
 }
 
-func brief(d time.Duration) string {
+// Brief writes a duration without the zeros that Go puts behind it.
+func Brief(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

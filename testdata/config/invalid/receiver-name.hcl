@@ -1,0 +1,16 @@
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+
+receiver "in out" { # ERROR: A name is made of letters
+  verify "none" {}
+}
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  key      = "id"
+  source "http" {
+    url = "https://legacy.example.com/orders"
+  }
+}

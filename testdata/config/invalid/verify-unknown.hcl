@@ -1,0 +1,18 @@
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+
+receiver "in" {
+  verify "guthub" { # ERROR: Did you mean "github"?
+    secrets = [env("SECRET")]
+  }
+}
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  key      = "id"
+  source "http" {
+    url = "https://legacy.example.com/orders"
+  }
+}

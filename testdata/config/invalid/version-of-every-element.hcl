@@ -1,0 +1,20 @@
+destination "d" {
+  url     = "https://example.com/hooks"
+  secrets = [env("SECRET")]
+}
+
+receiver "in" {
+  verify "github" {
+    secrets = [env("SECRET")]
+  }
+}
+
+job "orders" {
+  schedule = "@every 30s"
+  deliver  = [destination.d]
+  key      = "id"
+  version  = "a.*" # ERROR: "a.*" is not a path
+  source "http" {
+    url = "https://legacy.example.com/orders"
+  }
+}
