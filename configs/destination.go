@@ -3,6 +3,7 @@ package configs
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -168,8 +169,11 @@ func headers(r *attr.Reader, name string) map[string]bridge.Secret {
 		return nil
 	}
 	canonical := make(map[string]bridge.Secret, len(given))
-	for key, value := range given {
-		k := http.CanonicalHeaderKey(key)
+	written := slices.SortedFunc(maps.Keys(given), func(a, b string) int {
+		return r.MemberRange(name, a).Start.Byte - r.MemberRange(name, b).Start.Byte
+	})
+	for _, key := range written {
+		value, k := given[key], http.CanonicalHeaderKey(key)
 		lower := strings.ToLower(k)
 		rng := r.MemberRange(name, key)
 		switch {
