@@ -9,7 +9,7 @@ import (
 )
 
 // confidential are the names of attributes whose text is a secret, should somebody write it into the file itself.
-var confidential = regexp.MustCompile(`(?i)(secret|token|password|passwd|dsn|api_?key|private_?key|authorization|credential)s?$`)
+var confidential = regexp.MustCompile(`(?i)(secret|token|password|passwd|dsn|api[_-]?key|private[_-]?key|authorization|cookie|credential)s?$`)
 
 // notSecret are names that end like one and are not.
 var notSecret = regexp.MustCompile(`(?i)^(token_url|credentials_directory)$`)
@@ -53,8 +53,11 @@ func blot(file *hcl.File, src []byte) *hcl.File {
 				}
 			}
 		case *hclsyntax.Block:
-			if n.Type == "auth" {
-				if value := n.Body.Attributes["value"]; value != nil {
+			if value := n.Body.Attributes["value"]; value != nil && n.Type == "auth" {
+				coverText(value.Expr, cover)
+			}
+			if value := n.Body.Attributes["default"]; value != nil && n.Type == "variable" {
+				if n.Body.Attributes["sensitive"] != nil || len(n.Labels) > 0 && confidential.MatchString(n.Labels[0]) {
 					coverText(value.Expr, cover)
 				}
 			}

@@ -85,10 +85,15 @@ func line(d *hcl.Diagnostic) string {
 	return strings.TrimSuffix(text, ".")
 }
 
-// explained gives what env and file refuse their own words, and keeps the innards of a function that went wrong from the
-// reader.
+// explained gives what env and file refuse their own words, and takes out what nobody should read: a secret that HCL
+// quotes, and the innards of a function that went wrong.
 func explained(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
+		if d.Summary == "Duplicate object key" && d.Expression != nil {
+			if key, _ := d.Expression.Value(d.EvalContext); attr.IsSecret(key) {
+				d.Detail = "Two items produced the same key, which is secret and not shown."
+			}
+		}
 		call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 		if !ok {
 			continue

@@ -166,7 +166,7 @@ func (t *template) read(r *attr.Reader, j *Job) {
 func (t *template) schedule(r *attr.Reader, name string) *Schedule {
 	before := r.Errors()
 	text := r.Required(name)
-	if text == "" || r.Errors() > before {
+	if text == "" || !open(r, name) || r.Errors() > before {
 		return nil
 	}
 	if s, ok := t.schedules[text]; ok {

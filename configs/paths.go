@@ -13,6 +13,9 @@ import (
 // key, which leads to one value, no name stands for every element.
 func paths(r *attr.Reader, name string, key bool) []string {
 	before := r.Errors()
+	if !open(r, name) {
+		return nil
+	}
 	all := r.OneOrMany(name)
 	if r.Errors() > before || !r.Has(name) {
 		return all
@@ -87,4 +90,14 @@ func segments(p string) ([]string, error) {
 		return nil, errors.New(`it has an empty name; write \\. for a dot that belongs to a name`)
 	}
 	return all, nil
+}
+
+// open reports whether an attribute may be shown to everybody, and notes a diagnostic where it may not: paths and times
+// stand in messages, in the store and on the dashboard.
+func open(r *attr.Reader, name string) bool {
+	if !attr.IsSecret(r.Value(name)) {
+		return true
+	}
+	r.Errorf(r.Range(name), "Secret value", "%q cannot be secret, and what env and file give is. Use a variable, which HOOKBRIDGE_VAR_NAME in the environment sets.", name)
+	return false
 }
