@@ -3,12 +3,9 @@ package configs_test
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/signature"
@@ -56,19 +53,6 @@ var rules = configs.Rules{
 	},
 }
 
-// TestDialectsAreThoseThatVerify holds the names of the language to the table that they stand for.
-func TestDialectsAreThoseThatVerify(t *testing.T) {
-	if diff := cmp.Diff(slices.Sorted(slices.Values(signature.Names())), slices.Sorted(slices.Values(configs.Dialects))); diff != "" {
-		t.Errorf("(-signature +configs):\n%s", diff)
-	}
-	for _, name := range signature.Names() {
-		d, _ := signature.Find(name)
-		if got := (configs.Verify{Dialect: name}).SignsURL(); got != d.NeedsURL() {
-			t.Errorf("%s signs the address: %t, want %t", name, got, d.NeedsURL())
-		}
-	}
-}
-
 const secret = "whsec_aG9va2JyaWRnZSBkZW1vIHNlY3JldCwgbm90IGtlcHQ="
 
 // load writes a configuration to a file of its own and loads it.
@@ -84,8 +68,11 @@ func load(t testing.TB, src string, o configs.Options) (*configs.Config, error) 
 	if o.Sources == nil {
 		o.Sources = sources.New(sources.Runtime{})
 	}
-	if o.Rules.Hours == nil && o.Rules.Verify == nil {
-		o.Rules = rules
+	if o.Rules.Hours == nil {
+		o.Rules.Hours = rules.Hours
+	}
+	if o.Rules.Verify == nil {
+		o.Rules.Verify = rules.Verify
 	}
 	return configs.Load(path, o)
 }

@@ -64,6 +64,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(configs.Starter))
 	f.Add([]byte(job(`event { data = { a = try(change.after.x, env("SECRET")) } }`)))
 	f.Add([]byte("locals {\n a = local.a\n}\n"))
+	f.Add([]byte(watched("record = event.body.a[0][\"b\"]\nexpect = \"Mon-Fri 07:00-19:00 UTC\"\nsilence = \"auto\"\nwhen = event.headers[\"X\"] == env(\"SECRET\")", "")))
+	f.Add([]byte(watched("on_event = \"lookup\"", "lookup {\n url = \"https://x.example.com/${event.body.id}\"\n}")))
+	f.Add([]byte("receiver \"r\" {\n verify \"hmac\" {\n header = \"X-*\"\n sign = \"{ts}{url}\"\n secrets = [env(\"SECRET\")]\n time {\n part = \"t=\"\n }\n }\n}\nbridge {\n listen = \":1\"\n tls {}\n}\n"))
 	table := sources.New(sources.Runtime{})
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := load(t, string(src), configs.Options{Sources: table})

@@ -3,10 +3,12 @@ package configs
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/hookbridge/bridge"
@@ -116,18 +118,23 @@ func (t *template) watch(r *attr.Reader, i instance, j *Job) {
 	j.Reconcile = t.reconcile(r, j)
 }
 
-// incremental is a source that can tell whether it asks for no more than what has changed.
-type incremental interface{ Incremental() bool }
-
 func (t *template) reconcile(r *attr.Reader, j *Job) *Schedule {
 	if r.Has("reconcile") {
 		return t.schedule(r, "reconcile")
 	}
-	if s, ok := j.Source.(incremental); j.Watchdog == nil && !(ok && s.Incremental()) {
+	if j.Watchdog == nil && !t.incremental() {
 		return nil
 	}
 	daily, _ := every("@every 24h", "24h")
 	return daily
+}
+
+// incremental reports whether the source is asked for no more than what has changed. Every kind that can says so by a
+// block of this name.
+func (t *template) incremental() bool {
+	return slices.ContainsFunc(t.block.Body.Blocks, func(b *hclsyntax.Block) bool {
+		return b.Type == "source" && slices.ContainsFunc(b.Body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == "since" })
+	})
 }
 
 func (t *template) watchdog(r *attr.Reader, i instance, j *Job) *Watchdog {
@@ -168,14 +175,17 @@ func (t *template) watchdog(r *attr.Reader, i instance, j *Job) *Watchdog {
 
 // asked are the questions of the block, which are the same for every instance.
 func (t *template) asked(c *attr.Reader) *watched {
+	if t.watched != nil {
+		for _, name := range []string{"when", "record", "deleted", "expects"} {
+			c.Expr(name)
+		}
+		return t.watched
+	}
 	w := &watched{
 		when:    ask(c, "when", "event", inboundParts),
 		record:  ask(c, "record", "event", inboundParts),
 		deleted: ask(c, "deleted", "event", inboundParts),
 		expects: ask(c, "expects", "change", parts),
-	}
-	if t.watched != nil {
-		return t.watched
 	}
 	if w.record != nil {
 		w.steps, w.isCut = stepsOf(w.record.expr)

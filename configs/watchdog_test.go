@@ -1,15 +1,18 @@
 package configs_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
@@ -53,6 +56,14 @@ func TestWatchdogDefaults(t *testing.T) {
 	}
 	if plain := mustLoad(t, job(""), configs.Options{}).Jobs[0]; plain.Reconcile != nil || plain.Watchdog != nil {
 		t.Errorf("without a watchdog: %+v", plain)
+	}
+	since := strings.Replace(job(""), "decode ", "since {\nparam = \"s\"\nvalue = \"t\"\n}\ndecode ", 1)
+	if s := mustLoad(t, since, configs.Options{}).Jobs[0].Reconcile; s == nil || s.Text != "@every 24h" {
+		t.Errorf("an incremental job reconciles %+v", s)
+	}
+	own := strings.Replace(since, "schedule =", "reconcile = \"0 3 * * *\"\nschedule =", 1)
+	if s := mustLoad(t, own, configs.Options{}).Jobs[0].Reconcile; s == nil || s.Text != "0 3 * * *" {
+		t.Errorf("with a schedule of its own: %+v", s)
 	}
 	r := c.Receiver("in")
 	if r == nil || c.Receiver("out") != nil || r.Decode != "json" || r.MaxBody != 2<<20 || r.Dedup != 72*time.Hour || r.Rate != 0 ||
@@ -199,4 +210,36 @@ func TestLookupURL(t *testing.T) {
 			t.Errorf("%s of %s:\n got %s, %v\nwant %s", c.url, c.body, got, err, c.want)
 		}
 	}
+}
+
+// FuzzWebhook: whatever a body is, what is cut from it is part of it, and what is evaluated says the same.
+func FuzzWebhook(f *testing.F) {
+	w := mustLoad(f, watched(`record = event.body.order`, ""), configs.Options{}).Jobs[0].Watchdog
+	e := mustLoad(f, watched(`record = merge(event.body.order, {})`, ""), configs.Options{}).Jobs[0].Watchdog
+	l := mustLoad(f, watched(`on_event = "lookup"`, "lookup {\nurl = \"https://x.example.com/orders/${event.body.id}\"\n}"), configs.Options{}).Jobs[0].Lookup
+	for _, body := range []string{webhookBody, `{"id":"../x","order":{"a":1,"a":2}}`, `{"order":{"a":[{}]},"order":7}`, `[`, `{"order":{"\ud800":1}}`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		cut, err := w.Record(configs.InboundEvent{Body: body})
+		if err == nil && (!bytes.Contains(body, cut) || cut[0] != '{') {
+			t.Fatalf("%s is cut from %s", cut, body)
+		}
+		made, failed := e.Record(configs.InboundEvent{Body: body})
+		if err == nil && failed == nil {
+			var a, b any
+			if json.Unmarshal(cut, &a) == nil && json.Unmarshal(made, &b) == nil && !cmp.Equal(a, b) {
+				// Expressions put text into NFC, where one may find that two names are the same.
+				if text, _ := json.Marshal(a); norm.NFC.IsNormal(text) {
+					t.Fatalf("%s is cut, %s is made", cut, made)
+				}
+			}
+		}
+		if address, err := l.URL(configs.InboundEvent{Body: body}); err == nil {
+			u, err := url.Parse(address)
+			if err != nil || u.Host != "x.example.com" || !strings.HasPrefix(u.Path, "/orders/") || u.RawQuery != "" || strings.Count(u.EscapedPath(), "/") != 2 {
+				t.Fatalf("%s leads to %s", body, address)
+			}
+		}
+	})
 }
