@@ -24,6 +24,9 @@ func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit fu
 	if s.since != nil && !options.Unconditional {
 		if f.tide.mark, f.incremental = s.since.recall(options.From); f.incremental {
 			f.base = s.from(f.tide.mark)
+			s.say(ctx, func() string {
+				return fmt.Sprintf("asks for what changed since the watermark %s, less %s", f.tide.mark.text, s.since.overlap)
+			})
 		}
 	}
 	outcome, err := f.run(ctx)

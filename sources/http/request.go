@@ -135,13 +135,18 @@ type statusError struct {
 func (e *statusError) Error() string { return e.err.Error() }
 func (e *statusError) Unwrap() error { return e.err }
 
-// trace reports a request to whoever wants to see each: the context's trace, and the log if it shows that much.
+// trace reports a request.
 func (s *Source) trace(ctx context.Context, req *nethttp.Request, resp *nethttp.Response, err error, took time.Duration) {
+	s.say(ctx, func() string { return traceLine(req, resp, err, took) })
+}
+
+// say reports to whoever wants to see what a source does: the context's trace, and the log if it shows that much.
+func (s *Source) say(ctx context.Context, what func() string) {
 	trace, verbose := decode.Trace(ctx), s.shared.logger.Enabled(ctx, slog.LevelDebug)
 	if trace == nil && !verbose {
 		return
 	}
-	line := s.scrub(traceLine(req, resp, err, took))
+	line := s.scrub(what())
 	if trace != nil {
 		trace(line)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	nethttp "net/http"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources"
 	"github.com/hookbridge/bridge/sources/http"
 )
 
@@ -175,6 +175,7 @@ func TestSinceAsksInTheSpellingOfTheSource(t *testing.T) {
 		// What the parameter takes may be another spelling than that of the records; the initial value shows it.
 		{`initial = "2020-01-01T00:00:00Z"`, `1795258800123`, "2026-11-21T10:55:00Z"},
 		{`initial = "1577836800"`, `"2026-11-21T11:00:00+00:00"`, "1795258500"},
+		{`initial = 1577836800`, `"2026-11-21T11:00:00Z"`, "1795258500"},
 		{`initial = "2020-01-01"`, `"2026-11-21T11:00:00Z"`, "2026-11-21"},
 		{`initial = "0"`, `1795258800123`, "1795258500123"},
 		{`initial = "0"`, `"2026-11-21T11:00:00Z"`, "1795258500"},
@@ -358,6 +359,18 @@ func TestAnUnstableIncrementalFetchKeepsItsWatermark(t *testing.T) {
 	}
 }
 
+func TestTheWatermarkIsTraced(t *testing.T) {
+	l := &ledger{date: noon, entries: []entry{{1, 1, `"2026-11-21T11:00:00Z"`}}}
+	s := l.source(t, newShared(), "")
+	first := fetch(t, s, nil)
+	var lines []string
+	ctx := sources.WithTrace(t.Context(), func(line string) { lines = append(lines, line) })
+	fetchWith(ctx, s, bridge.FetchOptions{From: first.Outcome.Next})
+	if len(lines) != 2 || lines[0] != `asks for what changed since the watermark 2026-11-21T11:00:00Z, less 5m0s` {
+		t.Errorf("%q", lines)
+	}
+}
+
 func TestAFailedFetchMovesNoWatermark(t *testing.T) {
 	fail := false
 	s := source(t, newShared(), fmt.Sprintf("url = %q\nretries = 0\npagination \"page\" {}\n"+incremental, serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -376,94 +389,5 @@ func TestAFailedFetchMovesNoWatermark(t *testing.T) {
 	again.wantError(t, "page 2: answered 500")
 	if again.Outcome.Next != nil {
 		t.Errorf("a failed fetch leaves %s", again.Outcome.Next)
-	}
-}
-
-// TestSinceLosesNothing plays random histories: records change between polls and between the pages of one, some become
-// visible late, some carry a time that is equal, ahead or absurd. After the last poll we know every record as it is.
-// Like a run, the test takes no watermark from a scan that saw a key twice: the pages moved, and may have hidden another.
-func TestSinceLosesNothing(t *testing.T) {
-	incremental := 0
-	for seed := range uint64(40) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		clock := noon
-		l := &ledger{perPage: 1 + random.IntN(4)}
-		var open []entry // changed, but not visible yet: a transaction goes on, for less than the overlap
-		var began time.Time
-		tick := func() {
-			clock = clock.Add(time.Duration(random.IntN(3)*random.IntN(20)) * time.Second) // often none at all
-			for random.IntN(2) == 0 {
-				id := random.IntN(12)
-				if slices.ContainsFunc(open, func(o entry) bool { return o.id == id }) {
-					continue
-				}
-				e := entry{id: id, rev: l.revision(id) + 1, when: strconv.Quote(clock.Format(time.RFC3339))}
-				if random.IntN(20) == 0 {
-					e.when = `"2099-01-01T00:00:00Z"`
-				}
-				if len(open) == 0 {
-					began = clock
-				}
-				open = append(open, e)
-			}
-			if random.IntN(3) == 0 || clock.Sub(began) > 4*time.Minute {
-				l.show(open)
-				open = nil
-			}
-		}
-		s := l.source(t, newShared(), "}\npagination \"page\" {\n")
-		known, from := map[int]int{}, bridge.Checkpoint(nil)
-		poll := func() bridge.Outcome {
-			l.date = clock
-			seen, twice := map[int]bool{}, false
-			got, err := s.Fetch(t.Context(), bridge.FetchOptions{From: from}, func(r bridge.Record) error {
-				var e struct{ ID, Rev int }
-				err := json.Unmarshal(r.Body, &e)
-				known[e.ID] = max(known[e.ID], e.Rev)
-				twice, seen[e.ID] = twice || seen[e.ID], true
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !twice {
-				from = got.Next
-			}
-			return got
-		}
-		for range 60 {
-			l.meant = tick
-			if poll().Incremental {
-				incremental++
-			}
-			tick()
-		}
-		l.meant = nil
-		l.show(open)
-		poll()
-		for _, e := range l.entries {
-			if known[e.id] != e.rev {
-				t.Errorf("seed %d: record %d is known at revision %d, not %d", seed, e.id, known[e.id], e.rev)
-			}
-		}
-	}
-	if incremental < 40*60/2 {
-		t.Errorf("only %d of %d fetches were incremental", incremental, 40*60)
-	}
-}
-
-func (l *ledger) revision(id int) int {
-	for _, e := range l.entries {
-		if e.id == id {
-			return e.rev
-		}
-	}
-	return 0
-}
-
-// show makes changes visible.
-func (l *ledger) show(changes []entry) {
-	for _, e := range changes {
-		l.entries = append(slices.DeleteFunc(l.entries, func(o entry) bool { return o.id == e.id }), e)
 	}
 }
