@@ -111,3 +111,14 @@ func FuzzWatermark(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkObserve is what a watermark costs per record.
+func BenchmarkObserve(b *testing.B) {
+	record := []byte(`{"id":4711,"status":"open","customer":{"name":"A. Customer","city":"Berlin"},"lines":[{"sku":"a","quantity":1},{"sku":"b","quantity":2}],"updated_at":"2026-11-21T02:03:04.123Z"}`)
+	t := tide{limit: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(record)))
+	for b.Loop() {
+		t.observe(record, "updated_at")
+	}
+}
