@@ -24,7 +24,7 @@ import (
 func TestHistoryIsTheTruth(t *testing.T) {
 	chosen := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { chosen[f.Name] = true })
-	for name, value := range map[string]string{"rapid.checks": "40", "rapid.steps": "60"} {
+	for name, value := range map[string]string{"rapid.checks": "25", "rapid.steps": "50"} {
 		if f := flag.Lookup(name); !chosen[name] {
 			before := f.Value.String()
 			_ = f.Value.Set(value)
