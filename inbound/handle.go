@@ -74,7 +74,6 @@ type handling struct {
 }
 
 func (h *handling) handle() answer {
-	h.deadline(time.Now().Add(h.server.options.BodyTimeout))
 	a := h.take()
 	if a.why == "" {
 		return a
@@ -209,7 +208,7 @@ func (h *handling) read() (body []byte, held int64, refusal *answer) {
 			var large *http.MaxBytesError
 			switch {
 			case errors.Is(err, io.EOF):
-				h.deadline(time.Time{})
+				deadline(h.w, time.Time{})
 				return body, held, nil
 			case errors.As(err, &large):
 				return nil, held, tooLarge
@@ -224,7 +223,9 @@ func (h *handling) read() (body []byte, held int64, refusal *answer) {
 
 // deadline is when the client has to have sent its body. Where it has not, the connection ends: what is left of the body
 // is read only until then. A server that cannot set a deadline has one of its own.
-func (h *handling) deadline(at time.Time) { _ = http.NewResponseController(h.w).SetReadDeadline(at) }
+func deadline(w http.ResponseWriter, at time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(at)
+}
 
 func headerSize(header http.Header) (n int) {
 	for name, values := range header {

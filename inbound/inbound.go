@@ -169,6 +169,7 @@ func (b *budget) give(n int64) { b.left.Add(n) }
 
 // ServeHTTP answers one webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	deadline(w, time.Now().Add(s.options.BodyTimeout))
 	set := s.set.Load()
 	name, _ := strings.CutPrefix(request.URL.Path, Prefix)
 	r := set.receivers[name]

@@ -22,16 +22,14 @@ const (
 	idleTimeout   = 75 * time.Second
 )
 
-// Listen opens the address webhooks are sent to; with certificate files, for TLS. Files that are replaced later take
-// effect within a few seconds.
+// Listen opens the address webhooks are sent to, for TLS where there is a certificate.
 func (s *Server) Listen(ctx context.Context, address, certFile, keyFile string) (net.Listener, error) {
 	var secure *tls.Config
 	if certFile != "" || keyFile != "" {
-		c := &certificate{cert: certFile, key: keyFile, log: s.options.Logger}
-		if err := c.load(); err != nil {
+		var err error
+		if secure, err = s.TLS(certFile, keyFile); err != nil {
 			return nil, fmt.Errorf("listen for webhooks on %s: %w", address, err)
 		}
-		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -42,6 +40,15 @@ func (s *Server) Listen(ctx context.Context, address, certFile, keyFile string) 
 		listener = tls.NewListener(listener, secure)
 	}
 	return listener, nil
+}
+
+// TLS reads a certificate and its key. Files that are replaced later take effect within a few seconds.
+func (s *Server) TLS(certFile, keyFile string) (*tls.Config, error) {
+	c := &certificate{cert: certFile, key: keyFile, log: s.options.Logger}
+	if _, err := c.load(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
 
 // Serve answers on a listener until ctx ends, then finishes what was begun until drain ends. It closes the listener.
@@ -79,36 +86,43 @@ func (s *Server) Serve(ctx, drain context.Context, listener net.Listener) error 
 	return nil
 }
 
-// certificate is read again when its files have changed.
+// certificate is read again now and then. Contents are compared, for times of files are too coarse to tell.
 type certificate struct {
 	cert, key string
 	log       *slog.Logger
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
-	stamp   [2]time.Time // of the files as loaded, or tried
+	text    [2]string // of the files as loaded, or tried
 	checked time.Time
 }
 
 const certificateEvery = 5 * time.Second
 
-func (c *certificate) load() error {
-	c.stamp, c.checked = c.stamps(), time.Now()
-	loaded, err := tls.LoadX509KeyPair(c.cert, c.key)
+// load reports whether there is something new.
+func (c *certificate) load() (bool, error) {
+	c.checked = time.Now()
+	var text [2]string
+	for i, name := range []string{c.cert, c.key} {
+		read, err := os.ReadFile(name)
+		if err != nil && c.loaded != nil {
+			return false, nil // it is being replaced
+		}
+		if err != nil {
+			return false, fmt.Errorf("tls: %w", err)
+		}
+		text[i] = string(read)
+	}
+	if text == c.text {
+		return false, nil
+	}
+	c.text = text
+	loaded, err := tls.X509KeyPair([]byte(text[0]), []byte(text[1]))
 	if err != nil {
-		return fmt.Errorf("tls: certificate %s with key %s: %w", c.cert, c.key, err)
+		return false, fmt.Errorf("tls: certificate %s with key %s: %w", c.cert, c.key, err)
 	}
 	c.loaded = &loaded
-	return nil
-}
-
-func (c *certificate) stamps() (stamp [2]time.Time) {
-	for i, name := range []string{c.cert, c.key} {
-		if info, err := os.Stat(name); err == nil {
-			stamp[i] = info.ModTime()
-		}
-	}
-	return stamp
+	return true, nil
 }
 
 // get keeps the certificate it has where the new one cannot be used: its files may be half written.
@@ -118,13 +132,10 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if time.Since(c.checked) < certificateEvery {
 		return c.loaded, nil
 	}
-	c.checked = time.Now()
-	if c.stamps() != c.stamp {
-		if err := c.load(); err != nil {
-			c.log.Error("the new certificate cannot be used, the one before stays", "error", err)
-		} else {
-			c.log.Info("the certificate was renewed", "file", c.cert)
-		}
+	if renewed, err := c.load(); err != nil {
+		c.log.Error("the new certificate cannot be used, the one before stays", "error", err)
+	} else if renewed {
+		c.log.Info("the certificate was renewed", "file", c.cert)
 	}
 	return c.loaded, nil
 }
