@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/ext/customdecode"
@@ -53,7 +54,10 @@ var pure = discreet(map[string]function.Function{
 		}
 		return string(b), nil
 	}),
-	"urlencode": text(func(s string) (string, error) { return url.QueryEscape(s), nil }),
+	"startswith":  affix(strings.HasPrefix),
+	"endswith":    affix(strings.HasSuffix),
+	"strcontains": affix(strings.Contains),
+	"urlencode":   text(func(s string) (string, error) { return url.QueryEscape(s), nil }),
 	"sha256": text(func(s string) (string, error) {
 		sum := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(sum[:]), nil
@@ -73,6 +77,17 @@ func text(f func(string) (string, error)) function.Function {
 				return cty.NilVal, function.NewArgError(0, err)
 			}
 			return cty.StringVal(s), nil
+		},
+	})
+}
+
+// affix looks for one string in another. Nothing is in null, which is what a header is that a webhook does not have.
+func affix(f func(s, part string) bool) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "str", Type: cty.String, AllowNull: true}, {Name: "part", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.Bool),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return cty.BoolVal(!args[0].IsNull() && f(args[0].AsString(), args[1].AsString())), nil
 		},
 	})
 }

@@ -54,4 +54,16 @@ job "orders" {
   #     status = try(change.after.status, null)
   #   }
   # }
+
+  # If the source sends webhooks: take them, and poll only where they fall silent.
+  # watchdog {
+  #   receiver = receiver.orders
+  #   record   = event.body.order # the same as in a poll; where there are only ids: on_event = "poll"
+  # }
 }
+
+# receiver "orders" {            # POST https://…/in/orders
+#   verify "github" {            # how the sender signs
+#     secrets = [env("ORDERS_SECRET")]
+#   }
+# }
