@@ -251,11 +251,11 @@ func (d *detector) deadline(c *calendar, t time.Time, cfg *Config, random float6
 	return w
 }
 
-// quiet takes in a probe that began at t and missed nothing: the silence was a silence.
-func (d *detector) quiet(c *calendar, t time.Time, byCount, fixed bool) {
-	if byCount && d.Doublings == 0 && !fixed {
-		d.Sensitivity = min(softest, growth*d.Sensitivity)
-	}
+// blunt makes the detector less sensitive: a first probe was for nothing.
+func (d *detector) blunt() { d.Sensitivity = min(softest, growth*d.Sensitivity) }
+
+// quiet takes in a poll at t that missed nothing: the silence until then was one.
+func (d *detector) quiet(c *calendar, t time.Time, byCount bool) {
 	d.settle(c, t)
 	if byCount {
 		d.Doublings = min(d.Doublings+1, highest)

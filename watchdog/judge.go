@@ -184,8 +184,9 @@ func (j *judge) absolve(t time.Time, key string, sent time.Time, signal bool, li
 	return late
 }
 
-// expire gives up on the changes whose wait is over and returns how many they are, and how many of them are news.
-func (j *judge) expire(t time.Time, wait time.Duration, heard time.Time) (missed, fresh int) {
+// expire gives up on the changes whose wait is over. It returns how many they are, how many of them are news, and how long
+// these were waited for.
+func (j *judge) expire(t time.Time, wait time.Duration, heard time.Time) (missed, fresh int, waited time.Duration) {
 	kept := j.batches[:0]
 	for _, b := range j.batches {
 		if b.until(wait, heard).After(t) {
@@ -198,6 +199,7 @@ func (j *judge) expire(t time.Time, wait time.Duration, heard time.Time) (missed
 				j.missed, j.hidden = map[string]time.Time{}, false
 			}
 			fresh += len(b.keys)
+			waited = max(waited, t.Sub(b.found))
 		}
 		for key := range b.keys {
 			if len(j.missed) >= memorable {
@@ -209,7 +211,7 @@ func (j *judge) expire(t time.Time, wait time.Duration, heard time.Time) (missed
 	}
 	clear(j.batches[len(kept):])
 	j.batches = kept
-	return missed, fresh
+	return missed, fresh, waited
 }
 
 // until is when the wait for a batch is over. A webhook that came since shows that they still come, if late.

@@ -70,7 +70,8 @@ type Machine struct {
 	retryAt time.Time // no poll of the watchdog's before this
 
 	window   window // zero: to be worked out again
-	byCount  bool   // what triggered the probe
+	byCount  bool   // whether enough webhooks were due to trigger the probe
+	first    bool   // whether it is the first of this silence
 	decided  bool   // the probe's poll has ended; its verdict may still wait
 	confirms int    // polls that the probe's verdict has waited for absences to be confirmed
 
@@ -179,12 +180,11 @@ func (m *Machine) tell(t time.Time, key string, sent time.Time) {
 		sent = sent.Add(-m.calendar.skew)
 	}
 	late, shadows, reverted := m.judge.told(t, key, sent, m.cfg.Signal, m.lateLimit(t))
-	if late > 0 {
+	if late > 0 { // one that came after the verdict was later than the wait, so that this at least doubles it
 		m.late(t, late)
 	}
 	m.state.Shadows += shadows
 	if reverted && (m.state.State == Fallback || m.state.State == Recovering) {
-		m.late(t, m.wait(t)) // the wait was too short: doubles it
 		m.revert(t)
 	}
 	m.settleVerdicts(t)
@@ -289,10 +289,10 @@ func (m *Machine) weigh(t time.Time, run *poll, result PollResult, traffic bool)
 
 // settleVerdicts draws the verdicts that are due at t.
 func (m *Machine) settleVerdicts(t time.Time) {
-	missed, fresh := m.judge.expire(t, m.wait(t), m.state.Detector.Last)
+	missed, fresh, waited := m.judge.expire(t, m.wait(t), m.state.Detector.Last)
 	m.state.Missed += int64(missed)
 	if fresh > 0 {
-		m.fall(t, fresh)
+		m.fall(t, fresh, waited)
 		return
 	}
 	if m.judge.waiting() || m.poll != nil {
@@ -314,7 +314,8 @@ func (m *Machine) Next(now time.Time) Decision {
 	s := &m.state
 	if s.State == Listening && !m.deaf && !m.catchup && m.poll == nil && !m.judge.waiting() {
 		if w := m.deadline(t); !w.At.After(t) {
-			m.byCount, m.decided, m.confirms, m.retryAt = w.ByCount, false, 0, time.Time{}
+			m.byCount, m.first = w.ByCount, s.Detector.Doublings == 0
+			m.decided, m.confirms, m.retryAt = false, 0, time.Time{}
 			m.enter(t, Probing, m.silenceWords(t), 0)
 		}
 	}

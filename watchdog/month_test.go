@@ -37,3 +37,153 @@ func TestQuietNightsAndWeekendsAreNoFallback(t *testing.T) {
 		}
 	}
 }
+
+// TestADeadWebhookIsFoundWithinWindowPollAndGrace ends webhooks in the middle of a working month.
+func TestADeadWebhookIsFoundWithinWindowPollAndGrace(t *testing.T) {
+	var slowest time.Duration
+	for seed := range uint64(10) {
+		for _, rate := range []float64{1, 10, 100} {
+			w := newWorld(t, Config{}, "2026-02-02 07:00", seed)
+			w.poisson(rate, always(rate))
+			w.run(10*24*time.Hour + time.Duration(w.rand.Float64()*float64(24*time.Hour)))
+			if w.m.state.State != Listening && w.m.state.State != Probing {
+				t.Fatalf("seed %d, %v/h: %s after ten days", seed, rate, w.m.state.State)
+			}
+			dead := w.now
+			w.lose = func(time.Time) bool { return true }
+			var first time.Time
+			for w.m.state.State != Fallback {
+				w.run(time.Second)
+				if first.IsZero() && len(w.lost) > 0 {
+					first = w.now
+				}
+				if w.now.Sub(dead) > 24*time.Hour {
+					t.Fatalf("seed %d, %v/h: a day after the end still %s", seed, rate, w.m.state.State)
+				}
+			}
+			// From the first lost change it takes at most a window, or two where a probe had begun the window anew just before,
+			// one poll and the grace; the grace is extended where the last webhook came after the poll.
+			took := w.now.Sub(first)
+			slowest = max(slowest, took)
+			if limit := 4*time.Hour + w.takes + w.m.wait(w.now) + time.Second; took > limit {
+				t.Errorf("seed %d, %v/h: fell back %v after the first loss, limit %v", seed, rate, took, limit)
+			}
+			if lost := len(w.found); lost == 0 || w.m.state.Missed == 0 {
+				t.Errorf("seed %d: fell back with %d found, %d missed", seed, lost, w.m.state.Missed)
+			}
+			w.lose = func(time.Time) bool { return false }
+			w.run(6 * time.Hour)
+			if rate > 1 {
+				w.want(Listening)
+			}
+		}
+	}
+	t.Logf("slowest: %v", slowest)
+}
+
+// TestLateWebhooksAreNotLost delays every webhook by minutes for a month.
+func TestLateWebhooksAreNotLost(t *testing.T) {
+	for seed := range uint64(4) {
+		w := newWorld(t, Config{}, "2026-02-02 07:00", seed)
+		w.delay = func(time.Time) time.Duration {
+			return time.Duration(w.rand.ExpFloat64() * float64(5*time.Minute))
+		}
+		w.poisson(10, always(10))
+		w.run(month)
+		w.want2(t, seed, 2)
+	}
+}
+
+// want2 accepts so many fallbacks, each taken back.
+func (w *world) want2(t *testing.T, seed uint64, most int) {
+	t.Helper()
+	t.Logf("seed %d: polls %v, %d fallbacks, grace %v", seed, w.polls, w.count(Fallback), w.m.wait(w.now))
+	if n := w.count(Fallback); n > most {
+		t.Errorf("seed %d: %d fallbacks, want at most %d: %v", seed, n, most, w.last(9))
+	}
+	if w.m.state.State == Fallback {
+		t.Errorf("seed %d: still in fallback: %v", seed, w.last(4))
+	}
+}
+
+// TestAFlappingProducerDoesNotFlapTheState has webhooks come for two hours and fail for two, for a month.
+func TestAFlappingProducerDoesNotFlapTheState(t *testing.T) {
+	for seed := range uint64(4) {
+		for _, up := range []time.Duration{10 * time.Minute, 2 * time.Hour} {
+			w := newWorld(t, Config{}, "2026-02-02 07:00", seed)
+			w.lose = func(now time.Time) bool { return now.Truncate(up).Sub(now.Truncate(2*up)) != 0 }
+			w.poisson(30, always(30))
+			w.run(month)
+			t.Logf("seed %d, up and down for %v: %d fallbacks, %d recoveries, polls %v", seed, up, w.count(Fallback), w.count(Recovering), w.polls)
+			if n := len(w.moves) - w.count(Probing) - w.count(Listening); n > 3*30 {
+				t.Errorf("seed %d, %v: the state moved %d times in a month, the producer %d times", seed, up, n, month/up)
+			}
+		}
+	}
+}
+
+// TestPartialLossDoesNotFlapTheState loses a third of all webhooks of a busy source.
+func TestPartialLossDoesNotFlapTheState(t *testing.T) {
+	for seed := range uint64(3) {
+		w := newWorld(t, Config{}, "2026-02-02 07:00", seed)
+		w.run(time.Minute)
+		w.poisson(60, always(60))
+		w.run(24 * time.Hour)
+		w.lose = func(time.Time) bool { return w.rand.IntN(3) == 0 }
+		began := len(w.moves)
+		w.run(month)
+		t.Logf("seed %d: %d moves, %d fallbacks, polls %v", seed, len(w.moves)-began, w.count(Fallback), w.polls)
+		if w.count(Fallback) == 0 {
+			t.Errorf("seed %d: partial loss was never found", seed)
+		}
+		if n := len(w.moves) - began; n > 3*30 {
+			t.Errorf("seed %d: the state moved %d times: %v", seed, n, w.last(8))
+		}
+	}
+}
+
+// TestRestartsAndDowntimeCauseNoFallback stops the daemon for an hour a day, at all hours, while changes and their webhooks go on.
+func TestRestartsAndDowntimeCauseNoFallback(t *testing.T) {
+	for seed := range uint64(4) {
+		w := newWorld(t, Config{}, "2026-02-02 07:00", seed)
+		w.lose = func(time.Time) bool { return w.down } // nobody answers, and this sender does not try again
+		w.poisson(20, always(20))
+		for range 30 {
+			w.run(23*time.Hour + time.Duration(w.rand.Float64()*float64(time.Hour)))
+			w.restartAfter(time.Duration(w.rand.Float64() * float64(2*time.Hour)))
+			w.run(3 * time.Hour)
+		}
+		if w.count(Fallback) != 0 || w.m.state.Missed != 0 {
+			t.Errorf("seed %d: %d fallbacks, %d missed: %v", seed, w.count(Fallback), w.m.state.Missed, w.last(5))
+		}
+		if len(w.lost) != 0 && w.polls[Catchup] < 30 {
+			t.Errorf("seed %d: %d catch-up polls, %d changes never seen", seed, w.polls[Catchup], len(w.lost))
+		}
+	}
+}
+
+// TestClockChangesCauseNoFallback runs through both changes of summer time, with office hours declared, learned and neither.
+func TestClockChangesCauseNoFallback(t *testing.T) {
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"} {
+		place := zone(t, name)
+		hours, err := ParseHours("Mon-Fri 08:00-18:00", place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, start := range []string{"2026-03-02 07:00", "2026-10-01 07:00", "2026-03-27 07:00"} {
+			for _, cfg := range []Config{{Zone: place}, {Expect: hours}, {Silence: 30 * time.Minute, Expect: hours}} {
+				w := newWorld(t, cfg, start, 7)
+				w.poisson(12, office(12, place))
+				w.run(month)
+				if w.count(Fallback) != 0 || w.m.state.State != Listening && w.m.state.State != Probing {
+					t.Errorf("%s from %s: %s, %v", name, start, w.m.state.State, w.last(4))
+				}
+				for _, move := range w.moves {
+					if move.To == Probing && cfg.Expect != nil && !hours.Contains(move.At) && !hours.Contains(move.At.Add(-5*time.Minute)) {
+						t.Errorf("%s: probes at %v, when nothing is expected", name, move.At.In(place))
+					}
+				}
+			}
+		}
+	}
+}

@@ -8,8 +8,8 @@ import (
 
 const (
 	patience   = 5 * time.Minute    // longest wait after a failed poll of ours
-	longHold   = 12 * time.Hour     // longest time that webhooks are not believed after falling back again and again
-	forgetting = 24 * time.Hour     // one relapse is forgotten per
+	longHold   = 24 * time.Hour     // longest time that webhooks are not believed after falling back again and again
+	forgetting = 72 * time.Hour     // one relapse is forgotten per
 	fading     = 7 * 24 * time.Hour // half-life of the remembered lateness
 	lateLimit  = 24 * time.Hour     // after which a webhook for a missed key is taken for news
 
@@ -31,7 +31,7 @@ func (m *Machine) recover(t time.Time, why string) {
 
 // fall falls back to polling. Who falls again soon is not believed at the next webhook but some time later, twice as long
 // each time, so that a sender that comes and goes does not drag the state along.
-func (m *Machine) fall(t time.Time, missed int) {
+func (m *Machine) fall(t time.Time, missed int, waited time.Duration) {
 	m.forget(t)
 	m.state.Before, m.state.BeforeShadows = m.state.State, m.state.Shadows
 	m.state.Hold = t
@@ -41,11 +41,7 @@ func (m *Machine) fall(t time.Time, missed int) {
 	m.state.Relapses++
 	m.judge.age()
 	m.state.Relapsed = t
-	changes := "changes"
-	if missed == 1 {
-		changes = "change"
-	}
-	m.enter(t, Fallback, fmt.Sprintf("%d %s found that no webhook had told within %s", missed, changes, short(m.wait(t))), missed)
+	m.enter(t, Fallback, fmt.Sprintf("%d %s found that no webhook told, nor in the %s since", missed, plural(missed, "change"), short(waited)), missed)
 }
 
 // believe ends the recovery.
@@ -74,10 +70,14 @@ func (m *Machine) revert(t time.Time) {
 
 // quiet ends a probe that missed nothing.
 func (m *Machine) quiet(t time.Time) {
-	if began := m.state.Since; !m.state.Detector.Last.After(began) {
-		m.state.Detector.quiet(&m.calendar, m.state.Polled, m.byCount, m.cfg.Silence > 0)
-		m.fruitless(t)
+	d := &m.state.Detector
+	if m.byCount && m.first && m.cfg.Silence == 0 {
+		d.blunt()
 	}
+	if !d.Last.After(m.state.Since) { // otherwise the silence is over, and a new window has begun
+		d.quiet(&m.calendar, m.state.Polled, m.byCount)
+	}
+	m.fruitless(t)
 	m.window = window{}
 	m.enter(t, Listening, "the probe found nothing that webhooks had not told", 0)
 }
