@@ -53,7 +53,7 @@ func Body(w *bridge.Inbound, decoding Decoding) (json.RawMessage, error) {
 		return nil, fmt.Errorf("decode %q is not known; use json, form or xml", decoding)
 	}
 	media, params, _ := mime.ParseMediaType(w.Header.Get("Content-Type"))
-	if len(bytes.TrimSpace(w.Body)) == 0 {
+	if len(bytes.TrimSpace(bytes.TrimPrefix(w.Body, []byte("\ufeff")))) == 0 {
 		return json.RawMessage("null"), nil
 	}
 	// Every text is some form, so here the sender's word is all there is.
