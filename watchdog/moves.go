@@ -99,12 +99,23 @@ func (m *Machine) failed(t, now, retryAt time.Time) {
 	}
 }
 
-// deadline is the current window, worked out once after each arrival, probe and load.
+// deadline is the current window, worked out once after each arrival that counts, each probe and each load. An arrival that
+// does not count can only move it back, so that it is enough to work it out again once it has come.
 func (m *Machine) deadline(t time.Time) window {
-	if m.window.At.IsZero() {
+	if m.window.At.IsZero() || m.stale && !m.window.At.After(t) {
 		m.window = m.state.Detector.deadline(&m.calendar, t, &m.cfg, m.random())
+		m.stale = false
 	}
 	return m.window
+}
+
+// arrive takes a webhook into the detector.
+func (m *Machine) arrive(t time.Time) {
+	first := m.state.Detector.Doublings == 0
+	if counted := m.state.Detector.arrive(&m.calendar, t); counted || !first {
+		m.window = window{}
+	}
+	m.stale = true
 }
 
 func (m *Machine) audit() time.Duration {
