@@ -87,6 +87,8 @@ func plainText(v cty.Value) string {
 			return cty.StringVal("(secret)"), nil
 		case e.Type() == referenceType && e.IsKnown() && !e.IsNull():
 			return cty.StringVal("destination." + e.EncapsulatedValue().(*reference).name), nil
+		case e.Type() == receiverType && e.IsKnown() && !e.IsNull():
+			return cty.StringVal("receiver." + e.EncapsulatedValue().(*receiverReference).name), nil
 		}
 		return e, nil
 	})

@@ -158,7 +158,7 @@ func headerText(values []string) cty.Value {
 func unknownInbound(receiver string) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
 		"receiver": cty.StringVal(receiver), "id": cty.UnknownVal(cty.String).RefineNotNull(),
-		"headers": cty.DynamicVal, "body": cty.DynamicVal,
+		"headers": cty.UnknownVal(cty.Map(cty.String)).RefineNotNull(), "body": cty.DynamicVal,
 	})
 }
 
