@@ -120,6 +120,8 @@ func TestKeysRefuse(t *testing.T) {
 		{"svix", "whsec_hunter2", "not base64"},
 		{"sendgrid", "aHVudGVyMg==", "not a P-256 key"},
 		{"sendgrid", "-----BEGIN PUBLIC KEY-----", "not base64"},
+		{"sendgrid", curvePublic[:60] + "\n" + curvePublic[60:], "not base64"},
+		{"svix", SecretPrefix, "this one has 0"},
 		{"sendgrid", otherCurve, "not a P-256 key"},
 		{"basic", "hunter2", "user:password"},
 		{"basic", ":hunter2", "user:password"},
@@ -132,7 +134,7 @@ func TestKeysRefuse(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), "secret 1: ") || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want secret 1 and %q", err, c.want)
 			}
-			if c.secret != "" && strings.Contains(err.Error(), c.secret) || strings.Contains(err.Error(), "hunter2") {
+			if c.secret != "" && c.secret != SecretPrefix && strings.Contains(err.Error(), c.secret) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error tells the secret: %v", err)
 			}
 		})

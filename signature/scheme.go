@@ -61,7 +61,7 @@ func (p pair) sign(signed text) ([]byte, error) { return ed25519.Sign(p.private,
 func (p pair) matches(signed text, given [][]byte) bool {
 	whole := signed.whole()
 	for _, g := range given[:min(len(given), maxPublic)] {
-		if len(g) == ed25519.SignatureSize && ed25519.Verify(p.public, whole, g) {
+		if ed25519.Verify(p.public, whole, g) {
 			return true
 		}
 	}

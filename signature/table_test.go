@@ -188,6 +188,19 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestTolerances: how far clocks may be apart is part of the table, and the other tests take it from there.
+func TestTolerances(t *testing.T) {
+	special := map[string]time.Duration{"linear": time.Minute}
+	for _, name := range []string{"standard", "svix", "gitlab", "stripe", "slack", "paddle", "hubspot"} {
+		special[name] = 5 * time.Minute
+	}
+	for _, name := range Names() {
+		if got := find(t, name).row.Time.Tolerance; got != special[name] {
+			t.Errorf("%s: got %s, want %s", name, got, special[name])
+		}
+	}
+}
+
 func TestCarries(t *testing.T) {
 	for _, c := range []struct {
 		dialect, header string
