@@ -161,10 +161,11 @@ func (d *detector) settle(c *calendar, t time.Time) {
 // fadeHour is the decay of an hour's numbers per week: a half-life of four weeks.
 const fadeHour = 0.8408964152537145
 
-// arrive takes in a webhook.
-func (d *detector) arrive(c *calendar, t time.Time) {
+// arrive takes in a webhook and says whether it counts: a burst counts once.
+func (d *detector) arrive(c *calendar, t time.Time) (counted bool) {
 	d.settle(c, t)
 	if d.Counted.IsZero() || t.Sub(d.Counted) >= burst {
+		counted = true
 		d.Counted = t
 		if cell := c.cell(t); cell.expected {
 			d.Events[cell.hour]++
@@ -173,6 +174,7 @@ func (d *detector) arrive(c *calendar, t time.Time) {
 	}
 	d.Doublings = 0
 	d.Since, d.Last = t, t
+	return counted
 }
 
 // rates are the events due per hour, by local hour of the week.

@@ -32,7 +32,7 @@ func (m *Machine) Status(now time.Time) Status {
 		status.Last = m.wall(s.Detector.Last)
 	}
 	if s.State == Listening && !m.deaf && !m.catchup {
-		w := m.deadline(t)
+		w := m.exactly(t)
 		status.Probe, status.Silence = m.wall(w.At), w.At.Sub(s.Detector.Since)
 		status.Audit = m.wall(s.NextAudit)
 	}
@@ -81,7 +81,7 @@ func (m *Machine) Explain(now time.Time) string {
 	case s.State == Probing:
 		add("%s; a poll decides", m.silenceWords(t))
 	case s.State == Listening:
-		w := m.deadline(t)
+		w := m.exactly(t)
 		expected := m.calendar.cell(t).expected
 		if !expected {
 			add("none is expected at this hour")
@@ -90,7 +90,11 @@ func (m *Machine) Explain(now time.Time) string {
 			add("probing about %s", clockTime(w.At))
 		} else {
 			if expected {
-				add("at this hour %.1f were due since (bursts count once)", s.Detector.due(&m.calendar, s.Detector.Since, t))
+				since := "since"
+				if s.Detector.Since.After(s.Detector.Last) { // a probe or a start
+					since += " " + clockTime(s.Detector.Since)
+				}
+				add("at this hour %.1f were due %s (bursts count once)", s.Detector.due(&m.calendar, s.Detector.Since, t), since)
 			}
 			if w.ByCount {
 				add("probing at %.1f, about %s, at latest %s", s.Detector.need(), clockTime(w.At), clockTime(w.Cap))
@@ -138,4 +142,12 @@ func short(d time.Duration) string {
 		return fmt.Sprintf("%.1f h", d.Hours())
 	}
 	return fmt.Sprintf("%.1f days", d.Hours()/24)
+}
+
+// exactly is the deadline as of the last webhook, whether that one counted or not.
+func (m *Machine) exactly(t time.Time) window {
+	if m.stale {
+		m.window = window{}
+	}
+	return m.deadline(t)
 }

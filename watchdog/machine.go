@@ -70,6 +70,7 @@ type Machine struct {
 	retryAt time.Time // no poll of the watchdog's before this
 
 	window   window // zero: to be worked out again
+	stale    bool   // a webhook came since it was worked out
 	byCount  bool   // whether enough webhooks were due to trigger the probe
 	first    bool   // whether it is the first of this silence
 	decided  bool   // the probe's poll has ended; its verdict may still wait
@@ -147,8 +148,7 @@ func (m *Machine) Webhook(now time.Time, w Webhook) {
 		m.state.Detector.restart(t)
 		fallthrough
 	default:
-		m.state.Detector.arrive(&m.calendar, t)
-		m.window = window{}
+		m.arrive(t)
 	}
 	m.tell(t, w.Key, w.Sent)
 	switch {
@@ -158,7 +158,7 @@ func (m *Machine) Webhook(now time.Time, w Webhook) {
 		m.recover(t, "webhooks are back")
 	}
 	if before == Fallback && m.state.State != Fallback {
-		m.state.Detector.arrive(&m.calendar, t)
+		m.arrive(t)
 	}
 }
 

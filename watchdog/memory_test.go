@@ -163,7 +163,7 @@ func TestMoreKeysThanCanBeRememberedRaiseNoAlarm(t *testing.T) {
 			s.wait(5 * time.Minute)
 			s.want(Fallback, "listening>probing", "probing>fallback")
 		}
-		for range 2 * ring { // the sample grows again, and still takes forgetting for nothing else
+		for range 5 * ring { // the sample grows again, and still takes forgetting for nothing else
 			s.wait(time.Second)
 			s.poll(Other)
 		}
