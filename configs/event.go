@@ -90,6 +90,7 @@ func (t *eventTemplate) wanted(ctx *hcl.EvalContext) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	v, _ = v.UnmarkDeep()
 	b, err := convert.Convert(v, cty.Bool)
 	if err != nil || b.IsNull() || !b.IsKnown() {
 		return false, failure(t.when, "when is neither true nor false")
@@ -102,6 +103,7 @@ func (t *eventTemplate) named(ctx *hcl.EvalContext) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	v, _ = v.UnmarkDeep()
 	if v.IsNull() || !v.IsKnown() || v.Type() != cty.String {
 		return "", failure(t.typ, "type is not a string")
 	}
@@ -132,7 +134,6 @@ func result(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, error) {
 	if attr.IsSecret(v) {
 		return cty.NilVal, failure(expr, "an event cannot hold a secret")
 	}
-	v, _ = v.UnmarkDeep()
 	return v, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs/attr"
 )
 
 // need is what expressions name of a change: a tree of names, where a leaf is taken whole. Converting no more than that
@@ -62,7 +63,7 @@ func (n *need) value(c bridge.Change, origin bridge.Origin) (cty.Value, error) {
 		v["op"] = cty.StringVal(string(c.Op))
 	}
 	if n.of("key") != nil {
-		v["key"] = cty.StringVal(c.Key)
+		v["key"] = attr.Text(c.Key)
 	}
 	if n.of("origin") != nil {
 		v["origin"] = cty.StringVal(string(origin))
@@ -90,7 +91,7 @@ func stringList(all []string) cty.Value {
 	}
 	values := make([]cty.Value, len(all))
 	for i, s := range all {
-		values[i] = cty.StringVal(s)
+		values[i] = attr.Text(s)
 	}
 	return cty.ListVal(values)
 }
@@ -101,9 +102,12 @@ type reading struct {
 	decoder *jsontext.Decoder
 }
 
+// reads takes a record with a name in it twice, of which the last counts: what a source is allowed an event must bear.
+var reads = jsontext.AllowDuplicateNames(true)
+
 var readings = sync.Pool{New: func() any {
 	r := &reading{}
-	r.decoder = jsontext.NewDecoder(&r.source)
+	r.decoder = jsontext.NewDecoder(&r.source, reads)
 	return r
 }}
 
@@ -115,7 +119,7 @@ func (n *need) record(body json.RawMessage) (cty.Value, error) {
 	r := readings.Get().(*reading)
 	defer readings.Put(r)
 	r.source.Reset(body)
-	r.decoder.Reset(&r.source)
+	r.decoder.Reset(&r.source, reads)
 	return n.read(r.decoder, 0)
 }
 
@@ -140,7 +144,7 @@ func (n *need) read(d *jsontext.Decoder, depth int) (cty.Value, error) {
 	case 'f':
 		return cty.False, nil
 	case '"':
-		return cty.StringVal(token.String()), nil
+		return attr.Text(token.String()), nil
 	case '0':
 		return number(token.String())
 	case '{':

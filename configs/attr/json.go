@@ -14,18 +14,51 @@ import (
 // maxDepth bounds how deep a value may nest before it is refused.
 const maxDepth = 512
 
+// verbatim marks a string with the text it had before cty brought it into Unicode's composed form (NFC).
+type verbatim struct{ text string }
+
+// Text returns a text as a value that MarshalJSON writes as it is here, and not in the form cty gives it.
+func Text(text string) cty.Value {
+	v := cty.StringVal(text)
+	if v.AsString() == text {
+		return v
+	}
+	return v.Mark(verbatim{text})
+}
+
+// original is the text a string was made of. What was built from several texts is none of them.
+func original(s string, marks cty.ValueMarks) string {
+	found := ""
+	for m := range marks {
+		if was, ok := m.(verbatim); ok && cty.NormalizeString(was.text) == s && (found == "" || was.text < found) {
+			found = was.text
+		}
+	}
+	if found == "" {
+		return s
+	}
+	return found
+}
+
 // MarshalJSON writes a value as JSON. Numbers are exact: every digit they carry is written, and no more. A value that
-// is marked, or not known, is an error.
+// is secret, or not known, is an error.
 func MarshalJSON(v cty.Value) (json.RawMessage, error) {
 	return appendJSON(nil, v, 0)
 }
 
 func appendJSON(b []byte, v cty.Value, depth int) ([]byte, error) {
+	var marks cty.ValueMarks
+	if v.IsMarked() {
+		v, marks = v.Unmark()
+		for m := range marks {
+			if _, harmless := m.(verbatim); !harmless {
+				return nil, errors.New("it holds a secret")
+			}
+		}
+	}
 	switch {
 	case v == cty.NilVal:
 		return append(b, "null"...), nil
-	case v.IsMarked():
-		return nil, errors.New("it holds a secret")
 	case v.IsNull():
 		return append(b, "null"...), nil
 	case !v.IsKnown():
@@ -36,7 +69,7 @@ func appendJSON(b []byte, v cty.Value, depth int) ([]byte, error) {
 	t := v.Type()
 	switch {
 	case t == cty.String:
-		return appendString(b, v.AsString())
+		return appendString(b, original(v.AsString(), marks))
 	case t == cty.Bool:
 		return strconv.AppendBool(b, v.True()), nil
 	case t == cty.Number:
