@@ -27,8 +27,8 @@ type Watchdog struct {
 	Expect       string // hours, as the watchdog reads them; empty: always
 	RecoverAfter int
 
-	*watched
-	ctx *hcl.EvalContext // functions, var, local and each
+	asks *watched
+	ctx  *hcl.EvalContext // functions, var, local and each
 }
 
 // watched is what the watchdogs of all instances of a job ask of webhooks and changes.
@@ -39,11 +39,21 @@ type watched struct {
 	usesEach                       bool
 }
 
+// questions are none in the zero value, which asks nothing.
+func (w *Watchdog) questions() watched {
+	if w.asks == nil {
+		return watched{}
+	}
+	return *w.asks
+}
+
 // Match reports whether a webhook is about this job.
-func (w *Watchdog) Match(e InboundEvent) (bool, error) { return w.inbound(w.when, e, true) }
+func (w *Watchdog) Match(e InboundEvent) (bool, error) { return w.inbound(w.questions().when, e, true) }
 
 // Deleted reports whether a webhook tells that its record is gone.
-func (w *Watchdog) Deleted(e InboundEvent) (bool, error) { return w.inbound(w.deleted, e, false) }
+func (w *Watchdog) Deleted(e InboundEvent) (bool, error) {
+	return w.inbound(w.questions().deleted, e, false)
+}
 
 func (w *Watchdog) inbound(q *question, e InboundEvent, otherwise bool) (bool, error) {
 	if q == nil {
@@ -58,33 +68,35 @@ func (w *Watchdog) inbound(q *question, e InboundEvent, otherwise bool) (bool, e
 
 // Expects reports whether a webhook should have told of a change.
 func (w *Watchdog) Expects(c bridge.Change, origin bridge.Origin) (bool, error) {
-	if w.expects == nil {
+	q := w.questions().expects
+	if q == nil {
 		return true, nil
 	}
-	subject, err := w.expects.need.value(c, origin)
+	subject, err := q.need.value(c, origin)
 	if err != nil {
 		return false, err
 	}
-	return w.expects.truth(w.ctx, subject)
+	return q.truth(w.ctx, subject)
 }
 
 // Record is the record in a webhook, a JSON object. What the configuration names as a plain way into the body is cut
 // from it byte for byte, and everything else evaluated.
 func (w *Watchdog) Record(e InboundEvent) (json.RawMessage, error) {
-	if w.record == nil {
+	asks := w.questions()
+	if asks.record == nil {
 		return nil, fmt.Errorf("on_event = %q has no record", w.OnEvent)
 	}
-	raw, err := w.recordOf(e)
+	raw, err := asks.recordOf(e, w.ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(raw) == 0 || raw[0] != '{' {
-		return nil, failure(w.record.expr, "record is no object in this webhook; narrow when, or mend the path")
+		return nil, failure(asks.record.expr, "record is no object in this webhook; narrow when, or mend the path")
 	}
 	return raw, nil
 }
 
-func (w *Watchdog) recordOf(e InboundEvent) (json.RawMessage, error) {
+func (w watched) recordOf(e InboundEvent, ctx *hcl.EvalContext) (json.RawMessage, error) {
 	if w.isCut {
 		raw, found, err := cut(e.Body, w.steps)
 		if err == nil && !found {
@@ -96,7 +108,7 @@ func (w *Watchdog) recordOf(e InboundEvent) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := result(w.record.expr, w.record.with(w.ctx, subject))
+	v, err := result(w.record.expr, w.record.with(ctx, subject))
 	if err != nil {
 		return nil, err
 	}
@@ -158,18 +170,18 @@ func (t *template) watchdog(r *attr.Reader, i instance, j *Job) *Watchdog {
 		c.Errorf(c.Range("max"), `Invalid value for "max"`, "The window grows from min (%s) to max, so max cannot be shorter (%s).", attr.Brief(w.Min), attr.Brief(w.Max))
 	}
 	w.Silence = silence(c, w)
-	w.watched = t.asked(c)
-	if w.usesEach {
+	w.asks = t.asked(c)
+	if w.asks.usesEach {
 		w.ctx = i.ctx
 	}
 	t.checkWatchdog(c, w, j)
 	event := unknownInbound(w.Receiver)
-	w.when.tryTruth(c, w.ctx, event)
-	w.deleted.tryTruth(c, w.ctx, event)
+	w.asks.when.tryTruth(c, w.ctx, event)
+	w.asks.deleted.tryTruth(c, w.ctx, event)
 	for _, op := range []bridge.Op{bridge.Created, bridge.Updated, bridge.Deleted} {
-		w.expects.tryTruth(c, w.ctx, unknownChange(op))
+		w.asks.expects.tryTruth(c, w.ctx, unknownChange(op))
 	}
-	w.tryRecord(c, event)
+	w.asks.tryRecord(c, w.ctx, event)
 	return w
 }
 
@@ -200,12 +212,12 @@ func (t *template) asked(c *attr.Reader) *watched {
 func (t *template) checkWatchdog(c *attr.Reader, w *Watchdog, j *Job) {
 	const needless = "Argument without effect"
 	switch {
-	case w.OnEvent == "apply" && w.record == nil:
+	case w.OnEvent == "apply" && w.asks.record == nil:
 		c.Required("record")
-	case w.OnEvent != "apply" && w.record != nil:
+	case w.OnEvent != "apply" && w.asks.record != nil:
 		c.Errorf(c.Range("record"), needless, "With on_event = %q nothing is taken from a webhook. Remove record, or write on_event = \"apply\".", w.OnEvent)
 	}
-	if w.OnEvent != "apply" && w.deleted != nil {
+	if w.OnEvent != "apply" && w.asks.deleted != nil {
 		c.Errorf(c.Range("deleted"), needless, "With on_event = %q a deletion is what the source says it is. Remove deleted, or write on_event = \"apply\".", w.OnEvent)
 	}
 	if w.OnEvent == "apply" && j.Version == "" {
@@ -247,12 +259,12 @@ func (t *template) hours(c *attr.Reader) string {
 	return text
 }
 
-func (w *Watchdog) tryRecord(c *attr.Reader, event cty.Value) {
+func (w *watched) tryRecord(c *attr.Reader, ctx *hcl.EvalContext, event cty.Value) {
 	if w.record == nil || c.Failed() {
 		return
 	}
 	const summary = `Invalid value for "record"`
-	v, diags := attr.Eval(w.record.expr, w.record.with(w.ctx, event))
+	v, diags := attr.Eval(w.record.expr, w.record.with(ctx, event))
 	switch t := cty.NilType; {
 	case diags.HasErrors():
 		c.Add(diags)

@@ -106,11 +106,13 @@ func TestWatchdogAsksTheWebhook(t *testing.T) {
 			}
 		}
 	}
-	w := mustLoad(t, watched("record = event.body.order", ""), configs.Options{}).Jobs[0].Watchdog
-	matches, err1 := w.Match(webhook())
-	deleted, err2 := w.Deleted(webhook())
-	if !matches || deleted || err1 != nil || err2 != nil {
-		t.Errorf("by default: %t, %v; %t, %v", matches, err1, deleted, err2)
+	for _, w := range []*configs.Watchdog{mustLoad(t, watched("record = event.body.order", ""), configs.Options{}).Jobs[0].Watchdog, {}} {
+		matches, err1 := w.Match(webhook())
+		deleted, err2 := w.Deleted(webhook())
+		expected, err3 := w.Expects(bridge.Change{}, bridge.Manual)
+		if !matches || deleted || !expected || err1 != nil || err2 != nil || err3 != nil {
+			t.Errorf("by default: %t, %v; %t, %v; %t, %v", matches, err1, deleted, err2, expected, err3)
+		}
 	}
 }
 
