@@ -218,44 +218,6 @@ func TestAFixedWindowGrowsToMaxAndStays(t *testing.T) {
 	}
 }
 
-func TestAProbeThatFindsWhatNoWebhookToldFallsBack(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("a", "x", "y", "z")...) // a was told
-	s.want(Probing, "listening>probing")
-	if d := s.next(); d.Poll != None || d.At.Sub(s.now) != 5*time.Minute {
-		t.Fatalf("waits for grace: %+v at %v", d, s.now)
-	}
-	s.wait(5 * time.Minute)
-	s.want(Fallback, "probing>fallback")
-	if d := s.next(); d.Scheduled != Degraded || d.Poll != None {
-		t.Errorf("fallback: %+v", d)
-	}
-	if got := s.m.state.Missed; got != 3 {
-		t.Errorf("%d missed, want 3", got)
-	}
-}
-
-func TestWhatWebhooksToldIsNotMissed(t *testing.T) {
-	s := listening(t, Config{})
-	s.poll(Other)
-	s.hook("b")
-	s.silence()
-	s.poll(Probe, updated("b")...)
-	s.want(Listening, "listening>probing", "probing>listening")
-	s.silence()
-	s.poll(Probe, updated("b")...) // changed again: the webhook was for what the probe before had seen
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
-}
-
-func TestChangesNobodyWasToTellAreNotMissed(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, Change{Key: "x"}, Change{Key: "y", Deleted: true, Scans: 2})
-	s.want(Listening, "listening>probing", "probing>listening")
-}
-
 func TestAFailedProbeProvesNothing(t *testing.T) {
 	s := listening(t, Config{})
 	s.silence()
@@ -282,29 +244,6 @@ func TestAFailedProbeProvesNothing(t *testing.T) {
 	s.want(Listening, "probing>listening")
 }
 
-func TestAnAuditFindsPartialLoss(t *testing.T) {
-	s := listening(t, Config{})
-	for s.next().Poll == None {
-		s.wait(time.Minute)
-		s.hook("a")
-	}
-	if d := s.next(); d.Poll != Audit {
-		t.Fatalf("busy for long: %+v", d)
-	}
-	s.poll(Audit, updated("a", "lost")...)
-	s.want(Listening, []string{}...)
-	for range 29 {
-		s.wait(time.Minute)
-		s.hook("a") // webhooks still come, so the lost one may be late: six times the grace
-	}
-	s.want(Listening, []string{}...)
-	s.wait(2 * time.Minute)
-	s.want(Fallback, "listening>fallback")
-	if s.m.state.Missed != 1 {
-		t.Errorf("%d missed", s.m.state.Missed)
-	}
-}
-
 func TestFallbackEndsByWebhooksThatProveThemselves(t *testing.T) {
 	s := listening(t, Config{})
 	s.silence()
@@ -326,90 +265,6 @@ func TestFallbackEndsByWebhooksThatProveThemselves(t *testing.T) {
 		s.poll(Shadow, updated("a")...)
 	}
 	s.want(Listening, "recovering>listening")
-}
-
-func TestLateWebhooksRevertAFallbackAndDoubleTheGrace(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x", "y")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
-	s.wait(time.Minute)
-	s.hook("x")
-	s.want(Recovering) // one of them is still missed
-	s.hook("y")
-	s.want(Listening, "recovering>listening")
-	if wait := s.m.wait(s.now); wait < 10*time.Minute || wait > 12*time.Minute {
-		t.Errorf("grace is %v after webhooks that came 6 min late, want double", wait)
-	}
-	if s.m.state.Relapses != 0 {
-		t.Errorf("%d relapses counted for webhooks that were only late", s.m.state.Relapses)
-	}
-	s.wait(time.Second)
-	s.poll(Other)
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.wait(9 * time.Minute)
-	s.want(Probing)
-	s.hook("x")
-	s.want(Listening, "probing>listening")
-}
-
-func TestANewChangeOfAMissedKeyDoesNotRevert(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
-	s.wait(time.Hour)
-	s.m.Webhook(s.now, Webhook{Key: "x", Sent: s.now.Add(-time.Second)})
-	s.want(Recovering, "fallback>recovering")
-}
-
-func TestADeletionIsToldSinceThePollThatStillShowedIt(t *testing.T) {
-	gone := Change{Key: "x", Deleted: true, Scans: 2, Expected: true}
-	for _, told := range []bool{true, false} {
-		s := listening(t, Config{})
-		s.poll(Other) // shows x
-		if told {
-			s.hook("x")
-		}
-		s.silence()
-		s.result(Probe, PollResult{Complete: true, Absent: true})
-		s.want(Probing) // the verdict includes the confirming poll
-		if d := s.next(); d.Poll != None || d.At.IsZero() {
-			t.Fatalf("leaves the confirming poll its time: %+v", d)
-		}
-		s.wait(30 * time.Second)
-		s.poll(Other, gone)
-		if told {
-			s.want(Listening, "probing>listening")
-			continue
-		}
-		s.wait(5 * time.Minute)
-		s.want(Fallback, "probing>fallback")
-	}
-}
-
-func TestAProbeConfirmsAbsencesItselfAndNotForEver(t *testing.T) {
-	s := listening(t, Config{})
-	for range longestConfirm + 1 {
-		if reason := s.silence(); reason != Probe {
-			t.Fatal(reason)
-		}
-		s.result(Probe, PollResult{Complete: true, Absent: true})
-	}
-	s.want(Listening)
-}
-
-func TestAPollThatSetRecordsAsideAgreesWithNothing(t *testing.T) {
-	s := listening(t, Config{})
-	s.poll(Other)
-	s.hook("x")
-	s.result(Other, PollResult{Gaps: true}) // x was among those set aside
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.want(Listening)
 }
 
 func TestDeafTimeIsNotHeldAgainstWebhooks(t *testing.T) {
@@ -452,41 +307,6 @@ func TestDeafWhileProbingStopsTheJudgement(t *testing.T) {
 	s.m.Hear(s.now)
 	s.wait(time.Hour)
 	s.want(Listening, []string{}...)
-}
-
-func TestASignalTellsOfEveryRecord(t *testing.T) {
-	s := listening(t, Config{Signal: true})
-	s.hook("")
-	s.wait(time.Millisecond)
-	s.poll(Other, updated("x", "y")...)
-	s.want(Listening, []string{}...)
-	s.silence()
-	s.poll(Probe, updated("z")...)
-	s.wait(4 * time.Minute)
-	s.want(Probing)
-	s.hook("")
-	s.want(Listening, "probing>listening")
-	s.wait(time.Millisecond)
-	s.poll(Other)
-	s.silence()
-	s.poll(Probe, updated("z")...)
-	s.wait(30 * time.Minute)
-	s.want(Fallback, "listening>probing", "probing>fallback")
-	s.wait(3 * time.Hour)
-	s.hook("") // long after: news, not the late one
-	s.want(Recovering, "fallback>recovering")
-}
-
-func TestALookupTellsOnceItKnowsTheKey(t *testing.T) {
-	s := listening(t, Config{})
-	s.poll(Other)
-	arrived := s.now
-	s.hook("")
-	s.wait(time.Minute)
-	s.m.Told(s.now, arrived, "x")
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.want(Listening)
 }
 
 func TestRepeatedFallbacksAreBelievedLessAndLess(t *testing.T) {

@@ -90,12 +90,13 @@ func TestLateWebhooksAreNotLost(t *testing.T) {
 		}
 		w.poisson(10, always(10))
 		w.run(month)
-		w.want2(t, seed, 2)
+		w.tolerates(seed, 2)
 	}
 }
 
-// want2 accepts so many fallbacks, each taken back.
-func (w *world) want2(t *testing.T, seed uint64, most int) {
+// tolerates accepts so many fallbacks, each taken back.
+func (w *world) tolerates(seed uint64, most int) {
+	t := w.tb
 	t.Helper()
 	t.Logf("seed %d: polls %v, %d fallbacks, grace %v", seed, w.polls, w.count(Fallback), w.m.wait(w.now))
 	if n := w.count(Fallback); n > most {
