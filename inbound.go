@@ -63,6 +63,9 @@ type Take struct {
 	// delete says when it was read. (With another Began they are judged by the run that began there.)
 	Chunks  []*Chunk
 	Intents []Intent // ID, Inbound and At are written back
+	// Event relays the webhook as it is, to Targets; nil: it is not relayed. It counts among the bridge's own.
+	Event   *Event
+	Targets []Target
 }
 
 // ErrMoved is a webhook that was not taken because a row it changes has moved on since it was read. Read it again.

@@ -45,6 +45,7 @@ type RunReport struct {
 	Skipped   int64         `json:"skipped"`    // changes the job's when did not want told
 	Left      int64         `json:"left_alone"` // rows something else had moved on meanwhile (P8)
 	Bad       int64         `json:"bad"`        // records put in quarantine
+	Stale     int64         `json:"stale"`      // older copies of records, passed over by their version
 	Pending   int64         `json:"pending"`    // records absent, not yet proved gone
 	Held      int64         `json:"held"`       // deletions that wait for approve
 	Complete  bool          `json:"complete"`

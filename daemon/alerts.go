@@ -23,19 +23,28 @@ const (
 // announce commits an event of the bridge's own, for the destinations named in alerts. It never holds up its caller's
 // work: what cannot be written is logged.
 func (d *Daemon) announce(kind, subject string, origin bridge.Origin, data map[string]any) {
-	text, err := json.Marshal(data)
-	if err != nil {
-		d.log.Error("could not write an alert", "type", kind, "subject", subject, "error", err)
-		return
-	}
-	d.mu.Lock()
-	targets := d.alerts
-	d.mu.Unlock()
-	event := &bridge.Event{Job: "bridge", Type: kind, Key: subject, Origin: origin, Data: text}
+	event, targets := d.ownEvent(kind, subject, origin, data)
 	if err := d.store.Announce(context.WithoutCancel(d.runs), event, targets); err != nil {
 		d.log.Error("could not write an alert", "type", kind, "subject", subject, "error", err)
 		return
 	}
+	d.wake(targets)
+}
+
+// ownEvent makes an event of the bridge's own, and says where such events go.
+func (d *Daemon) ownEvent(kind, subject string, origin bridge.Origin, data map[string]any) (*bridge.Event, []bridge.Target) {
+	text, err := json.Marshal(data)
+	if err != nil {
+		text = []byte("{}") // nothing that is told here fails to encode
+		d.log.Error("an alert goes out without its data", "type", kind, "subject", subject, "error", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return &bridge.Event{Job: "bridge", Type: kind, Key: subject, Origin: origin, Data: text}, d.alerts
+}
+
+// wake lets the dispatcher know of deliveries that were committed.
+func (d *Daemon) wake(targets []bridge.Target) {
 	for _, t := range targets {
 		d.dispatcher.Wake(t.Destination)
 	}

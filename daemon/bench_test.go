@@ -29,7 +29,8 @@ type legacy struct {
 	status  int      // other than 0: every answer is this
 	header  http.Header
 	etag    bool
-	lies    bool // the ETag does not change with the records
+	single  map[string]string // bodies of other paths
+	lies    bool              // the ETag does not change with the records
 	hits    int
 	block   chan struct{} // not nil: answers wait for it
 }
@@ -77,6 +78,15 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for name := range header {
 		w.Header().Set(name, header.Get(name))
+	}
+	if r.URL.Path != "/records" {
+		one, ok := l.single[r.URL.Path]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		w.Header().Set("content-type", "application/json")
+		_, _ = io.WriteString(w, one)
+		return
 	}
 	if status != 0 {
 		w.WriteHeader(status)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/inbound"
+	"github.com/hookbridge/bridge/watchdog"
 )
 
 // Control is what the command line asks of a bridge: of a running daemon over its socket (Client), or of the store
@@ -24,6 +26,10 @@ type Control interface {
 	// Delivery shows one delivery with its attempts, and the request as it was or would be sent (signature left out).
 	Delivery(ctx context.Context, id int64) (DeliveryDetail, error)
 	Replay(ctx context.Context, query bridge.ReplayQuery) (Count, error)
+	// Inbounds and Inbound show what receivers took in; ReplayInbound acts on one once more.
+	Inbounds(ctx context.Context, query bridge.InboundQuery) ([]InboundView, error)
+	Inbound(ctx context.Context, id int64) (InboundView, error)
+	ReplayInbound(ctx context.Context, id int64) (InboundView, error)
 	Pause(ctx context.Context, target Target) error
 	Resume(ctx context.Context, target Target) error
 	// Forget ends the state of a job or destination that is no longer configured.
@@ -52,6 +58,8 @@ type Status struct {
 	Jobs         []JobStatus         `json:"jobs"`
 	Destinations []DestinationStatus `json:"destinations"`
 	Holds        []bridge.Hold       `json:"holds"`
+	Listening    string              `json:"listening,omitempty"` // where webhooks come in
+	Receivers    []inbound.Status    `json:"receivers,omitempty"` // what they have done since the daemon began
 	Warnings     []string            `json:"warnings,omitempty"`
 	Deep         *DeepStatus         `json:"deep,omitempty"`
 }
@@ -76,6 +84,8 @@ type JobStatus struct {
 	Pending    int64                `json:"pending"` // absent records not yet proved gone
 	Held       int64                `json:"held"`
 	Quarantine []bridge.Quarantined `json:"quarantine,omitempty"`
+	Watchdog   *watchdog.Status     `json:"watchdog,omitempty"`
+	History    []bridge.Transition  `json:"watchdog_history,omitempty"` // newest last
 }
 
 // DestinationStatus is one destination. State is active, paused, disabled or orphaned.
@@ -99,6 +109,21 @@ type ApproveRequest struct {
 type ApproveReport struct {
 	Deleted int64 `json:"deleted"` // approve: deleted and told
 	Kept    int64 `json:"kept"`    // reject: kept until a complete poll has shown them again
+}
+
+// InboundView is a webhook as inbound prints it.
+type InboundView struct {
+	ID         int64               `json:"id"`
+	Receiver   string              `json:"receiver"`
+	DeliveryID string              `json:"delivery_id,omitempty"`
+	At         time.Time           `json:"at"`
+	State      bridge.InboundState `json:"state"`
+	Reason     string              `json:"reason,omitempty"`
+	Method     string              `json:"method"`
+	Path       string              `json:"path"`
+	Query      string              `json:"query,omitempty"` // names; values are not kept
+	Headers    map[string][]string `json:"headers,omitempty"`
+	Body       string              `json:"body,omitempty"`
 }
 
 // Target names a job or a destination; exactly one is set.

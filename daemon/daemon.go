@@ -18,6 +18,7 @@ import (
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/inbound"
 	"github.com/hookbridge/bridge/outbound"
 	"github.com/hookbridge/bridge/sources"
 	"github.com/hookbridge/bridge/store/sqlite"
@@ -51,6 +52,8 @@ type Daemon struct {
 	spoolDir   string
 	sources    *sources.Table
 	dispatcher *outbound.Dispatcher
+	inbound    *inbound.Server
+	listening  atomic.Pointer[string] // where webhooks come in; nil while they cannot
 	since      time.Time
 
 	cfg         atomic.Pointer[configs.Config]
@@ -61,7 +64,9 @@ type Daemon struct {
 	jobs         map[string]*job
 	destinations map[string]bridge.DestinationInfo // configured ones
 	alerts       []bridge.Target
-	deadTold     map[int64]time.Time // when a dead letter of a destination was last told
+	byReceiver   map[string][]*job          // those whose watchdog listens to it
+	relays       map[string][]bridge.Target // where what a receiver took is forwarded to
+	deadTold     map[int64]time.Time        // when a dead letter of a destination was last told
 
 	agendaMu sync.Mutex
 	agenda   agenda
@@ -99,7 +104,12 @@ func Open(ctx context.Context, options Options) (*Daemon, error) {
 	d.store = store
 	d.dispatcher = outbound.New(store, outbound.Options{Logger: d.log, UserAgent: userAgent(options), Notify: d.notice,
 		Transport: options.Transport})
-	if err := d.apply(ctx, cfg); err != nil {
+	d.inbound = inbound.New(d, inbound.Options{Logger: d.log})
+	err = d.apply(ctx, cfg)
+	if err == nil {
+		err = d.loadIntents(ctx)
+	}
+	if err != nil {
 		_ = store.Close()
 		return nil, err
 	}
@@ -118,7 +128,7 @@ func userAgent(options Options) string {
 }
 
 func load(options Options, table *sources.Table) (*configs.Config, error) {
-	cfg, err := configs.Load(options.Path, configs.Options{Vars: options.Vars, Sources: table})
+	cfg, err := configs.Load(options.Path, configs.Options{Vars: options.Vars, Sources: table, Rules: loadRules()})
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +160,7 @@ func (d *Daemon) Run(ctx, drain context.Context) error {
 	group.Go(func() error { d.schedule(ctx); return nil })
 	group.Go(func() error { d.prune(ctx); return nil })
 	group.Go(func() error { return d.watch(ctx) })
+	group.Go(func() error { return d.receive(ctx, drain) })
 	group.Go(func() error { return d.dispatcher.Run(ctx, drain) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -223,9 +234,35 @@ func list(names []string) string {
 }
 
 func (d *Daemon) start(j *job, now time.Time) {
-	if !j.state.Paused {
-		d.plan(&j.schedule, d.firstTick(j, now))
+	j.mu.Lock()
+	state := j.state
+	j.mu.Unlock()
+	if !state.Paused {
+		d.plan(&j.schedule, j.firstTick(&state, now))
+		d.plan(&j.reconcile, j.firstReconcile(&state, now))
 	}
+	if j.watch != nil && d.listening.Load() != nil {
+		d.hear(j.watch) // otherwise when there is a listener
+	}
+	d.resumeIntents(j)
+}
+
+// loadIntents hands the jobs what webhooks of an earlier process still wait for. Those of jobs that are gone stay.
+func (d *Daemon) loadIntents(ctx context.Context) error {
+	open, err := d.store.Intents(ctx)
+	if err != nil {
+		return err
+	}
+	byNumber := map[int64]*job{}
+	for _, j := range d.allJobs() {
+		byNumber[j.number] = j
+	}
+	for _, intent := range open {
+		if j := byNumber[intent.Job]; j != nil {
+			j.intents = append(j.intents, intent)
+		}
+	}
+	return nil
 }
 
 func (d *Daemon) prune(ctx context.Context) {

@@ -81,6 +81,18 @@ func (i *Inspection) Replay(context.Context, bridge.ReplayQuery) (Count, error) 
 	return Count{}, errInspection
 }
 
+func (i *Inspection) Inbounds(ctx context.Context, query bridge.InboundQuery) ([]InboundView, error) {
+	return i.desk.inbounds(ctx, query)
+}
+
+func (i *Inspection) Inbound(ctx context.Context, id int64) (InboundView, error) {
+	return i.desk.inbound(ctx, id)
+}
+
+func (i *Inspection) ReplayInbound(context.Context, int64) (InboundView, error) {
+	return InboundView{}, errInspection
+}
+
 func (i *Inspection) Pause(context.Context, Target) error           { return errInspection }
 func (i *Inspection) Resume(context.Context, Target) error          { return errInspection }
 func (i *Inspection) Forget(context.Context, Target) (Count, error) { return Count{}, errInspection }

@@ -9,11 +9,13 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/diff"
+	"github.com/hookbridge/bridge/watchdog"
 )
 
 // job is one configured job at work. Its configuration never changes: an edit retires the job and makes another.
 type job struct {
 	cfg      *configs.Job
+	number   int64 // the store's
 	identity string
 	eye      func() (*eye, error) // compiled when first needed
 	splay    time.Duration
@@ -23,7 +25,9 @@ type job struct {
 	bad    []bridge.Quarantined // what the store's quarantine holds, as far as this process knows
 	absent int                  // rows absent when the job was opened; memory counts them once it is loaded
 
-	schedule tick // guarded by the agenda's mutex
+	schedule  tick   // guarded by the agenda's mutex, as is the next
+	reconcile tick   // without times: the job is not reconciled by itself
+	watch     *watch // nil: the job has no watchdog
 
 	mu      sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
 	state   bridge.JobState
@@ -39,24 +43,33 @@ type job struct {
 	waiting string    // why the job does not run although it is due: backlog
 	outlook outlook
 	told    told
-	logged  string // the last failure that was logged
+
+	applying int             // webhooks whose effects are being committed
+	outside  int             // commits to the snapshot that were no run's
+	notes    []noted         // rows written so, that the index does not know yet
+	lost     bool            // there were too many to note
+	intents  []bridge.Intent // that acknowledged webhooks wait for
+	looking  bool            // somebody works on the look-ups among them
+	logged   string          // the last failure that was logged
 }
 
 // outlook is what a run has to say about the next one.
 type outlook struct {
 	retryAt time.Time // not before, says the server
 	confirm bool      // absences, or an empty baseline, wait for another look
-	follow  bool      // rows were left alone: look again at once
+	changes []watchdog.Change
+	follow  bool // rows were left alone: look again at once
 }
 
 // errRetired ends a run whose job was edited or removed.
 var errRetired = errors.New("the job's configuration changed under the run")
 
 func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
-	j := &job{cfg: cfg, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
+	j := &job{cfg: cfg, number: state.Number, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent,
 		state: state, targets: targets, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
 	j.schedule = tick{job: j, origin: bridge.Schedule, times: cfg.Schedule}
+	j.reconcile = tick{job: j, origin: bridge.Reconcile, times: cfg.Reconcile}
 	return j
 }
 
@@ -81,15 +94,22 @@ func (j *job) acquire(ctx context.Context) error {
 
 func (j *job) release() { <-j.slot }
 
-// commit applies one chunk unless the job was retired meanwhile.
-func (j *job) commit(ctx context.Context, store Ledger, chunk *bridge.Chunk) (bridge.Committed, error) {
+// commit applies one chunk unless the job was retired meanwhile. outside is what j.outside was when the run began: what
+// was written since by somebody else has made its proofs worthless.
+func (j *job) commit(ctx context.Context, store Ledger, chunk *bridge.Chunk, outside int) (bridge.Committed, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.retired {
 		return bridge.Committed{}, errRetired
 	}
+	if chunk.Finish != nil && !j.alone(outside) {
+		chunk.Finish.Checkpoint = nil
+	}
 	return store.Commit(ctx, chunk)
 }
+
+// alone reports whether nothing but the run that began at outside has written to the snapshot. The caller holds mu.
+func (j *job) alone(outside int) bool { return j.applying == 0 && j.outside == outside }
 
 // retire makes a run in progress stop before its next commit, and reports whether there was one.
 func (j *job) retire() bool {
@@ -121,8 +141,9 @@ func (j *job) pending() int {
 type turn struct {
 	job    *job
 	origin bridge.Origin
-	tick   time.Time     // it was due; zero when somebody asked for it
-	done   chan struct{} // closed when report stands
+	reason watchdog.Reason // what the watchdog makes of it; empty: nothing
+	tick   time.Time       // it was due; zero when somebody asked for it
+	done   chan struct{}   // closed when report stands
 	report bridge.RunReport
 }
 

@@ -25,6 +25,11 @@ type Reading interface {
 	Deliveries(ctx context.Context, query bridge.DeliveryQuery) ([]bridge.DeliveryRow, error)
 	Delivery(ctx context.Context, id int64) (bridge.DeliveryRow, []bridge.Attempt, error)
 	Destinations(ctx context.Context) ([]bridge.DestinationInfo, error)
+	RowByKey(ctx context.Context, job int64, key string) (row bridge.Row, moved int64, found bool, err error)
+	Inbounds(ctx context.Context, query bridge.InboundQuery) ([]bridge.Inbound, error)
+	Inbound(ctx context.Context, id int64) (bridge.Inbound, error)
+	Watchdog(ctx context.Context, job int64) ([]byte, error)
+	Transitions(ctx context.Context, job int64, limit int) ([]bridge.Transition, error)
 	Backlog() int64
 	Check(ctx context.Context) ([]string, error)
 	Close() error
@@ -46,6 +51,12 @@ type Ledger interface {
 	RecordRun(job int64, report bridge.RunReport, checkpoint *bridge.Checkpoint)
 
 	Announce(ctx context.Context, event *bridge.Event, targets []bridge.Target) error
+	TakeInbound(ctx context.Context, take *bridge.Take) (duplicate bool, done []bridge.Committed, err error)
+	Intents(ctx context.Context) ([]bridge.Intent, error)
+	EndIntents(ctx context.Context, ids []int64, state bridge.InboundState, reason string) error
+	SaveWatchdog(job int64, memory []byte)
+	RecordTransitions(ctx context.Context, job int64, memory []byte, moved []bridge.Transition, event *bridge.Event, targets []bridge.Target) error
+
 	Replay(ctx context.Context, query bridge.ReplayQuery) (int64, error)
 	Prune(ctx context.Context, retention bridge.Retention, now time.Time) (bridge.Pruned, error)
 

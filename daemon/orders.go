@@ -48,8 +48,10 @@ func (d *Daemon) Approve(ctx context.Context, request ApproveRequest) (ApproveRe
 		return ApproveReport{}, err
 	}
 	defer j.release()
+	j.catchUp()
 	j.mu.Lock()
 	state := j.state
+	j.outside++
 	j.mu.Unlock()
 	if j.memory == nil {
 		eye, err := j.eye()
@@ -129,7 +131,7 @@ func (d *Daemon) approve(ctx context.Context, j *job, state bridge.JobState, ids
 		if len(ids) == 0 {
 			chunk.Finish = &bridge.Finish{Baselined: state.Baselined, Empty: state.Empty} // a hold ends with its last chunk
 		}
-		done, err := j.commit(ctx, d.store, chunk)
+		done, err := j.commit(ctx, d.store, chunk, 0)
 		if err != nil {
 			return report, err
 		}
@@ -143,9 +145,7 @@ func (d *Daemon) approve(ctx context.Context, j *job, state bridge.JobState, ids
 			j.memory.index.SetAbsence(a)
 			report.Kept++
 		}
-		for _, t := range targets {
-			d.dispatcher.Wake(t.Destination)
-		}
+		d.wake(targets)
 	}
 	return report, nil
 }
@@ -195,9 +195,9 @@ func (d *Daemon) move(ctx context.Context, target Target, pause bool) error {
 		switch {
 		case !d.serving.Load():
 		case pause:
-			d.plan(&j.schedule, time.Time{})
+			d.unplan(j)
 		default:
-			d.plan(&j.schedule, d.firstTick(j, time.Now()))
+			d.start(j, time.Now())
 		}
 		return nil
 	}

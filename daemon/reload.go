@@ -83,6 +83,10 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
 			}
 		}
 	}
+	taking, err := receivers(cfg)
+	if err != nil {
+		return err
+	}
 	if err := d.dispatcher.Set(couriers); err != nil {
 		return err
 	}
@@ -121,14 +125,30 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
 	}
 	for name, j := range old {
 		if jobs[name] != j {
-			d.plan(&j.schedule, time.Time{})
+			d.unplan(j)
 			j.retire()
 		}
 	}
+	byReceiver, relays := map[string][]*job{}, map[string][]bridge.Target{}
+	for _, c := range cfg.Jobs {
+		if c.Watchdog != nil {
+			byReceiver[c.Watchdog.Receiver] = append(byReceiver[c.Watchdog.Receiver], jobs[c.Name])
+		}
+	}
+	for _, c := range cfg.Receivers {
+		relays[c.Name] = targets(c.Deliver)
+	}
 	d.mu.Lock()
 	d.jobs, d.destinations, d.alerts = jobs, infos, targets(cfg.Bridge.Alerts)
+	d.byReceiver, d.relays = byReceiver, relays
 	d.mu.Unlock()
 	d.cfg.Store(cfg)
+	if err := d.inbound.Set(taking, cfg.Bridge.TrustedProxies); err != nil {
+		return err
+	}
+	if d.serving.Load() && listenAddress(cfg) != "" && d.listening.Load() == nil {
+		d.log.Warn("the configuration has receivers now, but this daemon listens nowhere", "hint", "restart it to take webhooks")
+	}
 	for _, j := range again {
 		d.request(j, bridge.Schedule) // the run that was cut short is made again under the new configuration
 	}
@@ -156,7 +176,31 @@ func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Targ
 	if err != nil {
 		return nil, false, err
 	}
-	return newJob(c, state, targets, len(absences), time.Now()), wasRunning, nil
+	j := newJob(c, state, targets, len(absences), time.Now())
+	if c.Watchdog != nil {
+		memory, err := d.store.Watchdog(ctx, state.Number)
+		if err != nil {
+			return nil, false, err
+		}
+		if j.watch, err = newWatch(j, memory); err != nil {
+			return nil, false, err
+		}
+	}
+	if before != nil {
+		before.mu.Lock()
+		j.intents = before.intents
+		before.mu.Unlock()
+	}
+	return j, wasRunning, nil
+}
+
+// unplan takes a job off the agenda.
+func (d *Daemon) unplan(j *job) {
+	d.plan(&j.schedule, time.Time{})
+	d.plan(&j.reconcile, time.Time{})
+	if j.watch != nil {
+		d.plan(&j.watch.alarm, time.Time{})
+	}
 }
 
 // moved reports whether a job of this name may have lost its state to another by a rename.

@@ -21,11 +21,12 @@ const (
 // run is one poll of a job, from its first request to its last commit. The caller owns the job.
 func (d *Daemon) run(ctx context.Context, j *job, origin bridge.Origin) bridge.RunReport {
 	began := time.Now()
+	j.catchUp()
 	j.mu.Lock()
-	state := j.state
+	state, outside := j.state, j.outside
 	j.mu.Unlock()
 
-	r := &run{daemon: d, job: j, limit: 256}
+	r := &run{daemon: d, job: j, limit: 256, outside: outside}
 	r.survey = survey{cfg: j.cfg, eye: j.eye, state: &state, store: d.store, origin: origin, memory: j.memory, identity: j.identity}
 	r.report.Began, r.report.Origin = began.UTC(), origin
 	err := r.do(ctx)
@@ -46,6 +47,7 @@ type run struct {
 	daemon    *Daemon
 	job       *job
 	limit     int // rows in the next commit
+	outside   int // job.outside when it began
 	committed bool
 	broken    bool // the index no longer mirrors the store
 	outlook   outlook
@@ -214,7 +216,7 @@ func (r *run) apply(ctx context.Context, chunk *bridge.Chunk, puts, deletes []st
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	done, err := r.job.commit(ctx, r.daemon.store, chunk)
+	done, err := r.job.commit(ctx, r.daemon.store, chunk, r.outside)
 	if err != nil {
 		return err
 	}
@@ -254,9 +256,7 @@ func (r *run) apply(ctx context.Context, chunk *bridge.Chunk, puts, deletes []st
 		index.Remove(t.slot)
 	}
 	if done.Told > 0 {
-		for _, t := range chunk.Targets {
-			r.daemon.dispatcher.Wake(t.Destination)
-		}
+		r.daemon.wake(chunk.Targets)
 	}
 	switch {
 	case done.Took > chunkHold:
@@ -282,6 +282,7 @@ func (r *run) conclude(err error) bridge.RunReport {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	last := j.state.LastRun
+	r.outlook.changes = r.changes
 	defer func() { j.outlook = r.outlook }()
 	r.report.Failures, r.report.Missed, r.report.LastEnded, r.report.LastReconciled = 0, last.Missed, last.LastEnded, last.LastReconciled
 	if index := r.index(); index != nil {
@@ -344,6 +345,9 @@ func (r *run) remember(j *job) {
 	switch {
 	case r.report.Left > 0: // rows moved on under us: nothing may be taken as unchanged
 		f.Checkpoint, r.outlook.follow = nil, true
+		checkpoint = &f.Checkpoint
+	case !j.alone(r.outside):
+		f.Checkpoint = nil
 		checkpoint = &f.Checkpoint
 	case !r.committed && string(f.Checkpoint) != string(j.state.Checkpoint):
 		checkpoint = &f.Checkpoint // kept with the batched row: an older one is still true of this snapshot

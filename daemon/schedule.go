@@ -7,6 +7,7 @@ import (
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/watchdog"
 )
 
 const (
@@ -116,6 +117,11 @@ func (d *Daemon) tick(now time.Time) time.Duration {
 		if wait := due.Sub(wall); wait > 0 {
 			return wait
 		}
+		if t.times == nil { // the watchdog's
+			d.plan(t, time.Time{})
+			d.consult(t.job.watch)
+			continue
+		}
 		d.plan(t, t.following(due, wall))
 		if !t.job.cfg.RunOnce && wall.Sub(due) > max(t.times.Interval(), clockStep) {
 			continue // missed = "skip": too late for this tick
@@ -148,7 +154,17 @@ func (d *Daemon) onTick(t *tick, due, now time.Time) {
 		j.stalled = true
 		d.stalled(j)
 	}
+	reason := watchdog.None
+	if j.watch != nil && t == &j.schedule {
+		if reason = j.watch.scheduled(); reason == watchdog.None && len(j.intents) == 0 {
+			return // webhooks tell: the schedule rests
+		}
+	}
 	if j.current != nil {
+		if t == &j.reconcile { // not to be missed: it follows
+			d.requestLocked(j, t.origin)
+			return
+		}
 		j.state.LastRun.Missed++
 		return
 	}
@@ -162,7 +178,10 @@ func (d *Daemon) onTick(t *tick, due, now time.Time) {
 	}
 	j.waiting = ""
 	j.current = newTurn(j, t.origin)
-	j.current.tick = due
+	j.current.tick, j.current.reason = due, reason
+	if reason != watchdog.None {
+		j.current.origin = originOf(reason)
+	}
 	d.pool.add(j.current)
 }
 
@@ -211,16 +230,22 @@ func (d *Daemon) work(t *turn) {
 	if j.retired {
 		cancel(errRetired)
 	}
-	origin := t.origin
+	origin, reason := t.origin, t.reason
 	j.mu.Unlock()
 
+	intents := j.lastIntent()
 	if err := j.acquire(ctx); err == nil {
+		d.watchBegan(j, reason)
 		t.report = d.run(ctx, j, origin)
 		j.release()
+		d.watchEnded(j, t.report)
 	} else {
 		t.report = bridge.RunReport{Outcome: bridge.RunDropped, Origin: origin, Error: err.Error()}
 	}
 	d.ranJob(j, t.report)
+	if t.report.Outcome != bridge.RunFailed && t.report.Outcome != bridge.RunDropped {
+		d.satisfied(j, intents)
+	}
 
 	j.mu.Lock()
 	j.running, j.cancel = false, nil
@@ -298,10 +323,10 @@ func backoff(interval time.Duration, failures int64) time.Duration {
 
 // firstTick is when a job that was just opened runs first: at once without a baseline or when a run is overdue and
 // missed = "run_once"; @every counts from the last run.
-func (d *Daemon) firstTick(j *job, now time.Time) time.Time {
+func (j *job) firstTick(state *bridge.JobState, now time.Time) time.Time {
 	wall := now.Round(0)
-	last := j.state.LastRun.Began
-	if !j.state.Baselined || last.IsZero() {
+	last := state.LastRun.Began
+	if !state.Baselined || last.IsZero() {
 		return wall.Add(j.splay / 10)
 	}
 	due, latest := j.schedule.following(last, last), j.schedule.following(last, wall) // a clock that was set back must not make the job wait longer than one step
@@ -317,14 +342,38 @@ func (d *Daemon) firstTick(j *job, now time.Time) time.Time {
 	}
 }
 
+// firstReconcile is when a job that was just opened is compared with its whole source first.
+func (j *job) firstReconcile(state *bridge.JobState, now time.Time) time.Time {
+	if j.reconcile.times == nil {
+		return time.Time{}
+	}
+	wall := now.Round(0)
+	last := state.LastRun.LastReconciled
+	if last.IsZero() || last.After(wall) {
+		return j.reconcile.following(wall, wall)
+	}
+	if due := j.reconcile.following(last, last); due.After(wall) {
+		return due
+	}
+	return wall.Add(j.splay)
+}
+
 // replan gives every job its next tick anew after the clock has jumped: what is overdue runs once, and nothing waits
 // longer than one step of its schedule.
 func (d *Daemon) replan(now time.Time) {
 	wall := now.Round(0)
 	for _, j := range d.allJobs() {
-		due, next := d.dueAt(&j.schedule), j.schedule.following(wall, wall)
-		if !due.IsZero() && due.After(next) {
-			d.plan(&j.schedule, next)
+		for _, t := range []*tick{&j.schedule, &j.reconcile} {
+			due := d.dueAt(t)
+			if due.IsZero() {
+				continue
+			}
+			if next := t.following(wall, wall); due.After(next) {
+				d.plan(t, next)
+			}
+		}
+		if j.watch != nil && d.listening.Load() != nil {
+			d.hear(j.watch) // what silence meant before is not known
 		}
 	}
 }

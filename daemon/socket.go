@@ -106,6 +106,9 @@ func (d *Daemon) handler() http.Handler {
 		"deliveries": order(d.Deliveries),
 		"delivery":   order(d.Delivery),
 		"replay":     order(d.Replay),
+		"inbounds":   order(d.Inbounds),
+		"inbound":    order(d.Inbound),
+		"reinbound":  order(d.ReplayInbound),
 		"pause":      order(nothing(d.Pause)),
 		"resume":     order(nothing(d.Resume)),
 		"forget":     order(d.Forget),
@@ -220,6 +223,18 @@ func (c *Client) Delivery(ctx context.Context, id int64) (DeliveryDetail, error)
 
 func (c *Client) Replay(ctx context.Context, query bridge.ReplayQuery) (Count, error) {
 	return call[Count](ctx, c, "replay", query)
+}
+
+func (c *Client) Inbounds(ctx context.Context, query bridge.InboundQuery) ([]InboundView, error) {
+	return call[[]InboundView](ctx, c, "inbounds", query)
+}
+
+func (c *Client) Inbound(ctx context.Context, id int64) (InboundView, error) {
+	return call[InboundView](ctx, c, "inbound", id)
+}
+
+func (c *Client) ReplayInbound(ctx context.Context, id int64) (InboundView, error) {
+	return call[InboundView](ctx, c, "reinbound", id)
 }
 
 func (c *Client) Pause(ctx context.Context, target Target) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/watchdog"
 )
 
 // desk answers what can be read from a store and a configuration alone.
@@ -100,6 +101,9 @@ func (k desk) status(ctx context.Context, request StatusRequest) (Status, error)
 	return s, nil
 }
 
+// statusHistory is how many changes of state of a watchdog status tells.
+const statusHistory = 10
+
 func (k desk) job(ctx context.Context, state bridge.JobState, held int64) (JobStatus, error) {
 	s := JobStatus{Name: state.Name, State: "idle", Baselined: state.Baselined, Records: state.Records, Held: held}
 	if state.Paused {
@@ -108,6 +112,11 @@ func (k desk) job(ctx context.Context, state bridge.JobState, held int64) (JobSt
 	if state.Number == 0 {
 		return s, nil
 	}
+	history, err := k.store.Transitions(ctx, state.Number, statusHistory)
+	if err != nil {
+		return s, err
+	}
+	s.History = history
 	if !state.LastRun.Began.IsZero() {
 		run := state.LastRun
 		s.LastRun, s.Pending = &run, run.Pending
@@ -120,6 +129,28 @@ func (k desk) job(ctx context.Context, state bridge.JobState, held int64) (JobSt
 		}
 	}
 	return s, nil
+}
+
+func (k desk) inbounds(ctx context.Context, query bridge.InboundQuery) ([]InboundView, error) {
+	rows, err := k.store.Inbounds(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]InboundView, 0, len(rows))
+	for _, w := range rows {
+		views = append(views, inboundView(w))
+	}
+	return views, nil
+}
+
+func (k desk) inbound(ctx context.Context, id int64) (InboundView, error) {
+	w, err := k.store.Inbound(ctx, id)
+	return inboundView(w), err
+}
+
+func inboundView(w bridge.Inbound) InboundView {
+	return InboundView{ID: w.ID, Receiver: w.Receiver, DeliveryID: w.DeliveryID, At: w.At, State: w.State, Reason: w.Reason,
+		Method: w.Method, Path: w.Path, Query: w.Query, Headers: w.Header, Body: string(w.Body)}
 }
 
 func storeBytes(path string) int64 {
@@ -218,6 +249,10 @@ func (d *Daemon) Status(ctx context.Context, request StatusRequest) (Status, err
 	s, err := d.desk().status(ctx, request)
 	if d.serving.Load() {
 		s.Running, s.PID, s.Since = true, os.Getpid(), d.since.UTC()
+		s.Receivers = d.inbound.Status()
+		if at := d.listening.Load(); at != nil {
+			s.Listening = *at
+		}
 	}
 	if text := d.configError.Load(); text != nil {
 		s.ConfigError = *text
@@ -234,6 +269,12 @@ func (d *Daemon) live(name string, s *JobStatus) {
 		return
 	}
 	due := d.dueAt(&j.schedule)
+	if j.watch != nil {
+		s.Watchdog = j.watch.status()
+		if s.Watchdog.State == watchdog.Listening || s.Watchdog.State == watchdog.Probing {
+			due = time.Time{} // the schedule rests
+		}
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s.NextRun, s.Baselined, s.Records = due.UTC(), j.state.Baselined, j.state.Records

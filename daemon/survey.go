@@ -12,12 +12,14 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/diff"
+	"github.com/hookbridge/bridge/watchdog"
 )
 
 // eye is how a job looks at records: its key and its rules, compiled. It never changes.
 type eye struct {
-	key   *diff.Key
-	rules *diff.Rules
+	key     *diff.Key
+	rules   *diff.Rules
+	version *diff.Version // nil: nothing says which of two bodies is the later
 }
 
 func newEye(cfg *configs.Job) (*eye, error) {
@@ -25,8 +27,14 @@ func newEye(cfg *configs.Job) (*eye, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := rules(cfg)
-	return &eye{key: key, rules: r}, err
+	e := &eye{key: key}
+	if cfg.Version != "" {
+		if e.version, err = diff.NewVersion(cfg.Version); err != nil {
+			return nil, err
+		}
+	}
+	e.rules, err = rules(cfg)
+	return e, err
 }
 
 // rulesBefore are the rules of the last complete run, nil where no edit has changed them since.
@@ -111,6 +119,7 @@ type survey struct {
 	scan       *diff.Scan // nil when nothing was emitted
 	judged     diff.Judgement
 	quarantine []bridge.Quarantined
+	changes    []watchdog.Change // for the job's watchdog, if it has one
 	finish     bridge.Finish
 	confirm    bool // absences or an empty baseline wait for another look
 }
@@ -135,7 +144,7 @@ func (s *survey) look(ctx context.Context) error {
 	err := s.fetch(ctx, options, nil)
 	if moved := (*diff.MovedError)(nil); errors.As(err, &moved) {
 		s.reset()
-		s.quarantine, s.report.Bad = nil, 0
+		s.quarantine, s.changes, s.report.Bad, s.report.Stale = nil, nil, 0, 0
 		err = s.fetch(ctx, bridge.FetchOptions{}, moved)
 	}
 	if err != nil {
@@ -236,6 +245,10 @@ func (s *survey) record(r bridge.Record) error {
 	case diff.New:
 		change.Op = bridge.Created
 	case diff.Changed:
+		if v := s.memory.version; v != nil && v.Newer(f.Before, r.Body) {
+			s.report.Stale++ // of a copy that lags behind
+			return nil
+		}
 		change.Op, change.Before, change.Changed = bridge.Updated, f.Before, f.Fields
 		t.before = f.Before
 	}
@@ -252,6 +265,9 @@ func (s *survey) tell(t *step, c bridge.Change) error {
 		t.why = whyBaseline
 		return nil
 	}
+	if err := s.noteChange(t, c); err != nil {
+		return err
+	}
 	told, err := s.cfg.Event.Eval(c, s.origin)
 	if err != nil {
 		return fmt.Errorf("event of record %q: %w", c.Key, err)
@@ -262,6 +278,24 @@ func (s *survey) tell(t *step, c bridge.Change) error {
 	} else if told.Type == "" {
 		t.event.Type = strings.ReplaceAll(s.cfg.Label, "-", "_") + "." + string(c.Op)
 	}
+	return nil
+}
+
+// noteChange lets the watchdog hear of a change that a run has found.
+func (s *survey) noteChange(t *step, c bridge.Change) error {
+	w := s.cfg.Watchdog
+	if w == nil || s.memory == nil || len(s.changes) >= watchChanges {
+		return nil
+	}
+	expected, err := w.Expects(c, s.origin)
+	if err != nil {
+		return fmt.Errorf("watchdog, record %q: %w", c.Key, err)
+	}
+	heard := watchdog.Change{Key: c.Key, Deleted: c.Op == bridge.Deleted, Expected: expected}
+	if heard.Deleted {
+		heard.Scans = s.memory.index.Absence(t.entry.ID).Scans + 1
+	}
+	s.changes = append(s.changes, heard)
 	return nil
 }
 
@@ -285,7 +319,7 @@ func (s *survey) ended(ctx context.Context) error {
 	s.report.Complete = s.outcome.Complete && s.report.Bad == 0
 	s.report.Stable = s.outcome.Stable && s.scan.Stable()
 	s.finish = bridge.Finish{Baselined: true, Complete: s.report.Complete}
-	if s.report.Complete && s.report.Stable {
+	if (s.report.Complete || s.outcome.Incremental && s.report.Bad == 0) && s.report.Stable {
 		s.finish.Checkpoint = s.outcome.Next
 	}
 	if s.silent && s.scan.Records() == 0 && !s.state.Empty {

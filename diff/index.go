@@ -37,6 +37,16 @@ func (x *Index) Add(e bridge.IndexEntry) { x.add(e) }
 // Len is the number of rows.
 func (x *Index) Len() int { return len(x.entries) - x.gone }
 
+// Last is the highest id of a row; 0: there is none.
+func (x *Index) Last() int64 {
+	for i := len(x.entries) - 1; i >= 0; i-- {
+		if id := x.entries[i].ID; id > 0 {
+			return id
+		}
+	}
+	return 0
+}
+
 // Pending and Held count the absent rows that wait for proof and for a person.
 func (x *Index) Pending() int { return x.pending }
 

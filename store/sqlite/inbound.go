@@ -58,6 +58,16 @@ func (db *DB) TakeInbound(ctx context.Context, take *bridge.Take) (duplicate boo
 			}
 			done = append(done, applied)
 		}
+		if take.Event != nil {
+			own, err := t.job(0)
+			if err != nil {
+				return err
+			}
+			relay := teller{tx: t, job: own, targets: take.Targets}
+			if err := relay.tell(take.Event); err != nil {
+				return err
+			}
+		}
 		for i := range take.Intents {
 			if ids[i], err = t.addIntent(id, &take.Intents[i]); err != nil {
 				return err

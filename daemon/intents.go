@@ -1,0 +1,297 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/inbound"
+	"github.com/hookbridge/bridge/watchdog"
+)
+
+// Lookups are tried again after a wait that doubles from lookupWait to maxBackoff.
+const (
+	lookupWait    = time.Second
+	lookupTimeout = time.Minute
+)
+
+// intend notes an intent that was committed, and gets to work on it.
+func (d *Daemon) intend(j *job, intent bridge.Intent) {
+	j.mu.Lock()
+	j.intents = append(j.intents, intent)
+	start := intent.Kind == bridge.IntentLookup && !j.looking
+	if start {
+		j.looking = true
+	}
+	j.mu.Unlock()
+	switch {
+	case !d.serving.Load():
+	case intent.Kind == bridge.IntentPoll:
+		d.request(j, bridge.Webhook)
+	case start:
+		d.pool.wg.Go(func() { d.lookUp(j) })
+	}
+}
+
+// resumeIntents takes up what was acknowledged before this process began.
+func (d *Daemon) resumeIntents(j *job) {
+	j.mu.Lock()
+	open := j.intents
+	j.intents = nil
+	j.mu.Unlock()
+	for _, intent := range open {
+		d.intend(j, intent)
+	}
+}
+
+// takeIntents removes and returns the open intents of a kind, up to an id.
+func (j *job) takeIntents(kind bridge.IntentKind, until int64) []bridge.Intent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var taken []bridge.Intent
+	kept := j.intents[:0]
+	for _, i := range j.intents {
+		if i.Kind == kind && i.ID <= until {
+			taken = append(taken, i)
+		} else {
+			kept = append(kept, i)
+		}
+	}
+	j.intents = kept
+	return taken
+}
+
+// lastIntent is the newest intent there is: what a run that begins now will have satisfied.
+func (j *job) lastIntent() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	last := int64(0)
+	for _, i := range j.intents {
+		last = max(last, i.ID)
+	}
+	return last
+}
+
+// satisfied ends the intents that a run which ended well has fulfilled, and acts on the webhooks that waited for a
+// baseline.
+func (d *Daemon) satisfied(j *job, until int64) {
+	if until == 0 {
+		return
+	}
+	d.endIntents(j, j.takeIntents(bridge.IntentPoll, until), bridge.InboundApplied, "")
+	j.mu.Lock()
+	ready := j.state.Baselined && j.state.Identity == j.identity
+	j.mu.Unlock()
+	if !ready {
+		return
+	}
+	for _, intent := range j.takeIntents(bridge.IntentApply, until) {
+		d.reapply(j, intent)
+	}
+}
+
+func (d *Daemon) endIntents(j *job, intents []bridge.Intent, state bridge.InboundState, reason string) {
+	if len(intents) == 0 {
+		return
+	}
+	ids := make([]int64, len(intents))
+	for n, i := range intents {
+		ids[n] = i.ID
+	}
+	if err := d.store.EndIntents(context.WithoutCancel(d.runs), ids, state, reason); err != nil {
+		d.log.Error("could not note that webhooks were acted on; they will be again", "job", j.cfg.Name, "error", err)
+		j.mu.Lock()
+		j.intents = append(j.intents, intents...)
+		j.mu.Unlock()
+	}
+}
+
+// reapply acts on a webhook that came before the job's baseline was taken.
+func (d *Daemon) reapply(j *job, intent bridge.Intent) {
+	ctx := context.WithoutCancel(d.runs)
+	state, reason := bridge.InboundApplied, ""
+	if err := d.applyKept(ctx, j, intent.Inbound); err != nil {
+		state, reason = bridge.InboundFailed, err.Error()
+		d.log.Error("a webhook that waited for the baseline cannot be applied", "job", j.cfg.Name, "inbound", intent.Inbound, "error", err)
+	}
+	d.endIntents(j, []bridge.Intent{intent}, state, reason)
+}
+
+// applyKept applies a stored webhook to one job.
+func (d *Daemon) applyKept(ctx context.Context, j *job, id int64) error {
+	event, err := d.kept(ctx, id)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		began, err := d.store.BeginRun(ctx, j.number)
+		if err != nil {
+			return err
+		}
+		p, err := d.part(ctx, j, event)
+		if err == nil && p != nil && p.change {
+			p.commit.Began = began
+			err = d.commitPart(ctx, p)
+		}
+		d.store.EndRun(j.number, began)
+		if !errors.Is(err, bridge.ErrMoved) || try == acceptTries {
+			return err
+		}
+	}
+}
+
+// commitPart writes what one record that did not come by a run means, on its own.
+func (d *Daemon) commitPart(ctx context.Context, p *part) error {
+	j := p.job
+	j.mu.Lock()
+	j.outside++
+	done, err := d.store.Commit(ctx, p.chunk())
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if p.step.delete && !done.Gone[0] || !p.step.delete && done.IDs[0] == 0 {
+		return bridge.ErrMoved
+	}
+	j.note(p, done)
+	d.wake(p.commit.Targets)
+	return nil
+}
+
+// kept reads a stored webhook as expressions see it.
+func (d *Daemon) kept(ctx context.Context, id int64) (configs.InboundEvent, error) {
+	w, err := d.store.Inbound(ctx, id)
+	if err != nil {
+		return configs.InboundEvent{}, err
+	}
+	receiver, ok := d.inbound.Receiver(w.Receiver)
+	if !ok {
+		return configs.InboundEvent{}, fmt.Errorf("receiver %q is no longer configured", w.Receiver)
+	}
+	body, err := inbound.Body(&w, receiver.Decode)
+	return configs.InboundEvent{Receiver: w.Receiver, ID: w.DeliveryID, Header: w.Header, Body: body}, err
+}
+
+// lookUp fetches, one after the other, the records that webhooks have named, until none is left. What fails is tried
+// again for as long as it takes: the webhook was acknowledged.
+func (d *Daemon) lookUp(j *job) {
+	wait := lookupWait
+	for {
+		j.mu.Lock()
+		var next *bridge.Intent
+		for i := range j.intents {
+			if j.intents[i].Kind == bridge.IntentLookup {
+				intent := j.intents[i]
+				next = &intent
+				break
+			}
+		}
+		if next == nil || j.retired || d.runs.Err() != nil {
+			j.looking = false
+			j.mu.Unlock()
+			return
+		}
+		j.mu.Unlock()
+		err := d.lookUpOne(j, next)
+		var fault *webhookError
+		switch {
+		case err == nil:
+			wait = lookupWait
+			d.endIntents(j, j.takeIntent(next.ID), bridge.InboundApplied, "")
+			continue
+		case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
+			d.log.Error("a webhook names a record that cannot be looked up", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
+			d.endIntents(j, j.takeIntent(next.ID), bridge.InboundFailed, err.Error())
+			continue
+		}
+		d.log.Warn("look-up failed; it will be tried again", "job", j.cfg.Name, "in", wait, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-d.runs.Done():
+		}
+		wait = min(2*wait, maxBackoff)
+	}
+}
+
+func (j *job) takeIntent(id int64) []bridge.Intent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for n, i := range j.intents {
+		if i.ID == id {
+			j.intents = append(j.intents[:n], j.intents[n+1:]...)
+			return []bridge.Intent{i}
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) lookUpOne(j *job, intent *bridge.Intent) error {
+	ctx, cancel := context.WithTimeoutCause(d.runs, lookupTimeout, fmt.Errorf("timeout of %s passed", lookupTimeout))
+	defer cancel()
+	event, err := d.kept(ctx, intent.Inbound)
+	if err != nil {
+		return err
+	}
+	url, err := j.cfg.Lookup.URL(event)
+	if err != nil {
+		return &webhookError{err}
+	}
+	looker, ok := j.cfg.Source.(bridge.Looker)
+	if !ok {
+		return &webhookError{errors.New("the job's source cannot be asked for one record")}
+	}
+	for try := 1; ; try++ {
+		j.mu.Lock()
+		state, targets := j.state, j.targets
+		j.mu.Unlock()
+		if !state.Baselined || state.Identity != j.identity {
+			return errors.New("the job has no baseline yet")
+		}
+		began, err := d.store.BeginRun(ctx, state.Number) // before the request: what moves meanwhile is newer
+		if err != nil {
+			return err
+		}
+		p := &part{job: j, began: began}
+		err = d.lookUpPart(ctx, p, looker, &state, targets, url)
+		if err == nil && p.change {
+			err = d.commitPart(ctx, p)
+		}
+		d.store.EndRun(state.Number, began)
+		if errors.Is(err, bridge.ErrMoved) && try < acceptTries {
+			continue
+		}
+		if err == nil && j.watch != nil && p.key != "" {
+			j.watch.mu.Lock()
+			j.watch.machine.Told(time.Now(), intent.At, p.key)
+			j.watch.mu.Unlock()
+			d.consult(j.watch)
+		}
+		return err
+	}
+}
+
+func (d *Daemon) lookUpPart(ctx context.Context, p *part, looker bridge.Looker, state *bridge.JobState, targets []bridge.Target, url string) error {
+	record, found, err := looker.Lookup(ctx, url, p.job.cfg.Lookup.Record)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return d.lookedInVain(p, url)
+	}
+	return d.compareOne(ctx, p, state, targets, record, bridge.Webhook)
+}
+
+// lookedInVain is a record that its system no longer has. One answer is one absence, and an absence alone proves
+// nothing (P6): the polls that follow decide.
+func (d *Daemon) lookedInVain(p *part, url string) error {
+	d.log.Info("a record that a webhook named is not there; polls will tell", "job", p.job.cfg.Name, "url", bridge.Redact(url))
+	if p.job.watch != nil {
+		d.requestFor(p.job, watchdog.Other)
+		return nil
+	}
+	d.request(p.job, bridge.Webhook)
+	return nil
+}
