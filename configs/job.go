@@ -31,7 +31,7 @@ func (l *loading) jobs(blocks []*hclsyntax.Block) {
 		for _, i := range t.instances() {
 			before := len(l.diags.Errs())
 			j := t.instantiate(i)
-			if j != nil {
+			if j != nil && !i.draft {
 				l.config.Jobs = append(l.config.Jobs, j)
 			}
 			if len(l.diags.Errs()) > before {
@@ -59,8 +59,9 @@ type template struct {
 
 // instance is one value of for_each; its key is empty where there is no for_each.
 type instance struct {
-	key string
-	ctx *hcl.EvalContext
+	key   string
+	ctx   *hcl.EvalContext
+	draft bool // stands for instances that are not known, and is read only for the mistakes in it
 }
 
 func (t *template) instances() []instance {
@@ -71,18 +72,18 @@ func (t *template) instances() []instance {
 	const summary = "Invalid for_each"
 	refuse := func(format string, args ...any) []instance {
 		t.add(hcl.Diagnostics{problem(hcl.DiagError, a.Expr.Range().Ptr(), summary, format, args...)})
-		return nil
+		return t.draft()
 	}
 	v, diags := attr.Eval(a.Expr, t.scope)
 	t.add(diags)
 	switch {
 	case diags.HasErrors() || v == cty.NilVal:
-		return nil
+		return t.draft()
 	case attr.IsSecret(v):
 		return refuse("for_each must not be secret, as its keys become part of the names of jobs.")
 	case !v.IsWhollyKnown():
 		t.add(hcl.Diagnostics{problem(hcl.DiagError, a.Expr.Range().Ptr(), attr.NotKnown, "The value of for_each cannot be known when the configuration is loaded.")})
-		return nil
+		return t.draft()
 	case v.IsNull():
 		return refuse("for_each is null. Give it a set of strings or a map.")
 	}
@@ -111,9 +112,16 @@ func (t *template) instances() []instance {
 		}
 		ctx := t.scope.NewChild()
 		ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": k, "value": e})}
-		all = append(all, instance{key, ctx})
+		all = append(all, instance{key: key, ctx: ctx})
 	}
 	return all
+}
+
+// draft is what is read of a job whose for_each is wrong, so that its other mistakes are found in the same pass.
+func (t *template) draft() []instance {
+	ctx := t.scope.NewChild()
+	ctx.Variables = map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{"key": cty.UnknownVal(cty.String), "value": cty.DynamicVal})}
+	return []instance{{ctx: ctx, draft: true}}
 }
 
 func (t *template) instantiate(i instance) *Job {
