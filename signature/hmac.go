@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -282,14 +283,14 @@ func (r *row) address(url string) string {
 	return url
 }
 
-func (e Encoding) encode(raw []byte) string {
+func (e Encoding) append(out, raw []byte) []byte {
 	switch e {
 	case Hex:
-		return hex.EncodeToString(raw)
+		return hex.AppendEncode(out, raw)
 	case Base64:
-		return base64.StdEncoding.EncodeToString(raw)
+		return base64.StdEncoding.AppendEncode(out, raw)
 	}
-	return string(raw)
+	return append(out, raw...)
 }
 
 func (e Encoding) decode(text string) ([]byte, bool) {
@@ -307,11 +308,11 @@ func (e Encoding) decode(text string) ([]byte, bool) {
 func (t Timestamp) format(at time.Time) string {
 	switch t.Format {
 	case Milliseconds:
-		return fmt.Sprint(at.UnixMilli())
+		return strconv.FormatInt(at.UnixMilli(), 10)
 	case RFC3339:
 		return at.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprint(at.Unix())
+	return strconv.FormatInt(at.Unix(), 10)
 }
 
 // check reads a time and holds it against our clock, in the unit it is written in.

@@ -150,7 +150,7 @@ func (r *row) sign(keys []Key, m Message) ([]Header, error) {
 	if r.Time.Header != "" {
 		headers = append(headers, Header{r.Time.Header, at})
 	}
-	var list []byte
+	list := make([]byte, 0, 64*len(keys))
 	if r.Time.Part != "" {
 		list = append(append(list, r.Time.Part...), at...)
 	}
@@ -165,7 +165,7 @@ func (r *row) sign(keys []Key, m Message) ([]Header, error) {
 			return nil, fmt.Errorf("sign %s: %w", r.name, err)
 		}
 		if r.glob {
-			one := append([]byte(key.prefixOr(r.Prefix)), r.Encoding.encode(value)...)
+			one := r.Encoding.append([]byte(key.prefixOr(r.Prefix)), value)
 			headers = append(headers, Header{strings.TrimSuffix(r.Header, "*") + strconv.Itoa(count), string(one)})
 			continue
 		}
@@ -173,7 +173,7 @@ func (r *row) sign(keys []Key, m Message) ([]Header, error) {
 			list = append(list, r.Separator...)
 		}
 		list = append(list, key.prefixOr(r.Prefix)...)
-		list = append(list, r.Encoding.encode(value)...)
+		list = r.Encoding.append(list, value)
 	}
 	if count == 0 {
 		return nil, fmt.Errorf("sign %s: none of the keys can sign; a public key only verifies", r.name)
