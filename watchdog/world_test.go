@@ -99,9 +99,7 @@ func (w *world) ask() {
 		return
 	}
 	decision := w.m.Next(w.now)
-	for _, move := range w.m.Transitions() {
-		w.moves = append(w.moves, move)
-	}
+	w.moves = append(w.moves, w.m.Transitions()...)
 	if decision.Poll != None && !w.polling {
 		w.poll(decision.Poll)
 		return
