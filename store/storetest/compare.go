@@ -20,6 +20,7 @@ func (m *machine) compare(t *rapid.T) {
 	m.compareJobs(t, ctx)
 	m.compareEvents(t, ctx)
 	m.compareDeliveries(t, ctx)
+	m.compareInbounds(t, ctx)
 }
 
 // check has the store look itself over.

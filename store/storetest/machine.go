@@ -21,6 +21,9 @@ type machine struct {
 	gone  []int64              // rows deleted so far
 	step  int
 
+	began    time.Time // of the history: webhooks come a second after each other
+	readings []reading
+
 	left    int // statements until the crash; 0: none is coming
 	crashed bool
 }
@@ -32,7 +35,7 @@ var (
 )
 
 func newMachine(t *rapid.T, open func(fault func(string) error) (Store, error)) *machine {
-	m := &machine{open: open, world: newWorld(), used: make(map[int64]bool)}
+	m := &machine{open: open, world: newWorld(), used: make(map[int64]bool), began: time.Now().UTC().Truncate(time.Millisecond)}
 	m.start(t)
 	return m
 }

@@ -146,6 +146,7 @@ func (m *machine) prune(t *rapid.T) {
 		}
 		w.events = slices.DeleteFunc(w.events, func(e *mevent) bool { return !kept[e] })
 		w.deliveries = slices.DeleteFunc(w.deliveries, func(d *mdelivery) bool { return !kept[d.event] })
+		w.pruneInbounds(time.Now().Add(2 * time.Hour))
 	}
 	m.untilDone(t, "prune", func() error {
 		_, err := m.store.Prune(context.Background(), keep, time.Now().Add(2*time.Hour))
@@ -194,6 +195,7 @@ func (m *machine) forgetJob(t *rapid.T) {
 		t.Fatal(err)
 	}
 	delete(m.world.jobs, j.state.Number)
+	m.world.forgotten(j.state.Number)
 }
 
 func (m *machine) forgetDestination(t *rapid.T) {

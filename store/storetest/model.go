@@ -13,9 +13,10 @@ type world struct {
 	events       []*mevent
 	deliveries   []*mdelivery // in the order they were made
 	destinations map[int64]*mdestination
-	bridge       int64 // sequence of the bridge's own events
-	commits      int   // the model's own numbers for P8
-	holds        int64 // of the last hold
+	inbounds     []*minbound // in the order they first came
+	bridge       int64       // sequence of the bridge's own events
+	commits      int         // the model's own numbers for P8
+	holds        int64       // of the last hold
 }
 
 type mjob struct {
@@ -25,6 +26,9 @@ type mjob struct {
 	runs       map[int64]*mrun
 	hold       bridge.Hold // ID 0: none
 	quarantine []bridge.Quarantined
+
+	watchdog    string
+	transitions []bridge.Transition
 }
 
 type mrow struct {
@@ -101,6 +105,9 @@ func (j *mjob) row(key string) *mrow {
 func (w *world) commit(c *bridge.Chunk, done bridge.Committed) error {
 	j := w.jobs[c.Job]
 	run := j.runs[c.Began]
+	if c.Began == 0 { // a webhook's: what it overwrites was just looked at
+		run = &mrun{began: w.commits, own: make(map[int]bool)}
+	}
 	w.commits++
 	run.own[w.commits] = true
 	if c.First {

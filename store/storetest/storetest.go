@@ -47,6 +47,17 @@ type Store interface {
 	Due(ctx context.Context, destination int64, now time.Time, limit int, claimed func(id int64) bool) ([]bridge.Delivery, time.Time, error)
 	Settle(ctx context.Context, settlements []bridge.Settlement) error
 
+	TakeInbound(ctx context.Context, take *bridge.Take) (duplicate bool, done []bridge.Committed, err error)
+	Intents(ctx context.Context) ([]bridge.Intent, error)
+	EndIntents(ctx context.Context, ids []int64, state bridge.InboundState, reason string) error
+	Inbounds(ctx context.Context, query bridge.InboundQuery) ([]bridge.Inbound, error)
+	Inbound(ctx context.Context, id int64) (bridge.Inbound, error)
+	RowByKey(ctx context.Context, job int64, key string) (row bridge.Row, moved int64, found bool, err error)
+	SaveWatchdog(job int64, state []byte)
+	Watchdog(ctx context.Context, job int64) ([]byte, error)
+	RecordTransitions(ctx context.Context, job int64, state []byte, transitions []bridge.Transition, event *bridge.Event, targets []bridge.Target) error
+	Transitions(ctx context.Context, job int64, limit int) ([]bridge.Transition, error)
+
 	Prune(ctx context.Context, keep bridge.Retention, now time.Time) (bridge.Pruned, error)
 	Check(ctx context.Context) ([]string, error)
 }
@@ -71,6 +82,7 @@ func Run(t *testing.T, open Open) {
 		}{
 			{24, m.commit}, {16, m.settle}, {6, m.beginRun}, {4, m.endRun}, {2, m.openJob}, {2, m.openDestination},
 			{2, m.announce}, {2, m.recordRun}, {2, m.replay}, {2, m.replayMissing}, {2, m.restart}, {2, m.move},
+			{8, m.take}, {4, m.look}, {4, m.endIntents}, {2, m.saveWatchdog}, {2, m.transit},
 			{1, m.prune}, {1, m.pause}, {1, m.forgetJob}, {1, m.setDestination}, {1, m.forgetDestination},
 		} {
 			for range s.often {
