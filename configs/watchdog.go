@@ -265,13 +265,13 @@ func (w *watched) tryRecord(c *attr.Reader, ctx *hcl.EvalContext, event cty.Valu
 	}
 	const summary = `Invalid value for "record"`
 	v, diags := attr.Eval(w.record.expr, w.record.with(ctx, event))
-	switch t := cty.NilType; {
+	switch {
 	case diags.HasErrors():
 		c.Add(diags)
 	case attr.IsSecret(v):
 		c.Errorf(w.record.expr.Range(), summary, "A record cannot hold a secret.")
 	default:
-		if t = v.Type(); v.IsNull() || t != cty.DynamicPseudoType && !t.IsObjectType() && !t.IsMapType() {
+		if t := v.Type(); v.IsNull() || t != cty.DynamicPseudoType && !t.IsObjectType() && !t.IsMapType() {
 			c.Errorf(w.record.expr.Range(), summary, "A record is an object, such as event.body.order.")
 		}
 	}
