@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -81,27 +82,28 @@ func (l *Lookup) part(expr hcl.Expression, ctx *hcl.EvalContext) (string, error)
 	if err != nil {
 		return "", err
 	}
-	plain, _ := v.UnmarkDeep()
-	text, ok := plainString(plain)
+	text, ok := plainString(v)
 	if !ok {
 		return "", failure(expr, "url is not a string")
 	}
 	return text, nil
 }
 
-// plainString is the text of a string or of a number.
-func plainString(v cty.Value) (string, bool) {
-	if v.IsNull() || !v.IsKnown() {
+// plainString is the text of a string or of a number, in the bytes it came in.
+func plainString(v cty.Value) (text string, ok bool) {
+	plain, _ := v.UnmarkDeep()
+	if plain.IsNull() || !plain.IsKnown() || plain.Type() != cty.String && plain.Type() != cty.Number {
 		return "", false
 	}
-	switch v.Type() {
-	case cty.String:
-		return v.AsString(), true
-	case cty.Number:
-		raw, err := attr.MarshalJSON(v)
-		return string(raw), err == nil
+	if plain.Type() == cty.String && attr.IsSecret(v) {
+		return plain.AsString(), true
 	}
-	return "", false
+	raw, err := attr.MarshalJSON(v)
+	if err == nil && plain.Type() == cty.String {
+		err = json.Unmarshal(raw, &text)
+		return text, err == nil
+	}
+	return string(raw), err == nil
 }
 
 func checkLookup(text string) error {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -118,7 +119,7 @@ func (n *need) inbound(e InboundEvent) (cty.Value, error) {
 		v["receiver"] = cty.StringVal(e.Receiver)
 	}
 	if n.of("id") != nil {
-		v["id"] = cty.StringVal(e.ID)
+		v["id"] = attr.Text(e.ID)
 	}
 	if m := n.of("headers"); m != nil {
 		v["headers"] = m.headers(e.Header)
@@ -151,7 +152,7 @@ func (n *need) headers(header http.Header) cty.Value {
 
 // headerText joins lines as RFC 9110 does, section 5.3.
 func headerText(values []string) cty.Value {
-	return cty.StringVal(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
+	return attr.Text(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
 }
 
 // unknownInbound is a webhook nothing is known of but where it came in.
@@ -203,44 +204,49 @@ func stepsOf(expr hcl.Expression) (steps []step, ok bool) {
 	return steps, true
 }
 
-// cut returns the bytes of a value within a body, as they were sent; found is false where there is none.
+// cut returns the bytes of a value within a body, as they were sent; found is false where there is none. Of a name that
+// comes twice the last counts, as everywhere.
 func cut(body json.RawMessage, steps []step) (value json.RawMessage, found bool, err error) {
 	r := readings.Get().(*reading)
 	defer readings.Put(r)
 	r.source.Reset(body)
-	r.decoder.Reset(&r.source)
-	d := r.decoder
-	for _, s := range steps {
-		if kind := d.PeekKind(); s.array && kind != '[' || !s.array && kind != '{' {
-			return nil, false, nil
-		}
-		if _, err := d.ReadToken(); err != nil {
-			return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
-		}
-		for n := 0; ; n++ {
-			if kind := d.PeekKind(); kind == '}' || kind == ']' {
-				return nil, false, nil
-			}
-			if s.array && n == s.index {
-				break
-			}
-			if !s.array {
-				name, err := d.ReadToken()
-				if err != nil {
-					return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
-				}
-				if name.String() == s.name {
-					break
-				}
-			}
-			if err := d.SkipValue(); err != nil {
-				return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
-			}
-		}
-	}
-	raw, err := d.ReadValue()
-	if err != nil {
+	r.decoder.Reset(&r.source, reads)
+	if value, found, err = follow(r.decoder, steps); err != nil {
 		return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
 	}
-	return bytes.Clone(raw), true, nil
+	return value, found, nil
+}
+
+func follow(d *jsontext.Decoder, steps []step) (value json.RawMessage, found bool, err error) {
+	if len(steps) == 0 {
+		raw, err := d.ReadValue()
+		return bytes.Clone(raw), true, err
+	}
+	s := steps[0]
+	if kind := d.PeekKind(); s.array && kind != '[' || !s.array && kind != '{' {
+		return nil, false, d.SkipValue()
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, false, err
+	}
+	for n := 0; d.PeekKind() != '}' && d.PeekKind() != ']'; n++ {
+		there := n == s.index
+		if !s.array {
+			name, err := d.ReadToken()
+			if err != nil {
+				return nil, false, err
+			}
+			there = name.String() == s.name
+		}
+		if there {
+			value, found, err = follow(d, steps[1:])
+		} else {
+			err = d.SkipValue()
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	_, err = d.ReadToken()
+	return value, found, err
 }

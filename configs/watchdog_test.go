@@ -36,7 +36,8 @@ watchdog {
 }
 
 const webhookBody = `{"id":7,"kind":"order","order":{"id":12345678901234567890,"n":10.50, "t":"\u00e4"},` +
-	`"list":[1,{"id":1e2}],"empty":null,"odd.name":{"a b":{"x":1}}}`
+	`"list":[1,{"id":1e2}],"empty":null,"odd.name":{"a b":{"x":1}},` +
+	`"twice":{"n":2},"twice":{"n":3},"composed":"` + "e\u0301" + `"}`
 
 func webhook() configs.InboundEvent {
 	return configs.InboundEvent{Receiver: "in", ID: "d1", Body: json.RawMessage(webhookBody),
@@ -125,6 +126,9 @@ func TestRecordIsCutFromTheBytesOfAWebhook(t *testing.T) {
 		{`event.body`, webhookBody},
 		{`{ id = event.body.order.id, n = event.body.order.n, kind = event.body.kind }`, `{"id":12345678901234567890,"kind":"order","n":10.5}`},
 		{`merge(event.body.order, { at = event.headers["X-Event"] })`, `{"at":"order.deleted","id":12345678901234567890,"n":10.5,"t":"ä"}`},
+		{`event.body.twice`, `{"n":3}`},
+		{`merge(event.body.twice, {})`, `{"n":3}`},
+		{`{ t = event.body.composed }`, "{\"t\":\"e\u0301\"}"},
 		{`event.body.gone`, "error"},
 		{`event.body.list[2]`, "error"},
 		{`event.body.list.name`, "error"},
@@ -184,6 +188,7 @@ func TestLookupURL(t *testing.T) {
 		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"7/../../admin"}`, "error"},
 		{`"https://x.example.com/orders?id=${event.body.id}&x=1"`, `{"id":"a&b=c"}`, "https://x.example.com/orders?id=a%26b%3Dc&x=1"},
 		{`"https://x.example.com/orders/${urlencode(event.body.id)}"`, `{"id":"a b"}`, "https://x.example.com/orders/a+b"},
+		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"e\u0301"}`, "https://x.example.com/orders/e%CC%81"},
 		{`"${event.body.self}"`, `{"self":"https://x.example.com/orders/7"}`, "https://x.example.com/orders/7"},
 		{`event.body.self`, `{"self":"https://x.example.com/orders/7"}`, "https://x.example.com/orders/7"},
 		{`"https://x.example.com/${event.headers["x-id"]}"`, `{}`, "https://x.example.com/h"},
@@ -222,7 +227,7 @@ func FuzzWebhook(f *testing.F) {
 	w := mustLoad(f, watched(`record = event.body.order`, ""), configs.Options{}).Jobs[0].Watchdog
 	e := mustLoad(f, watched(`record = merge(event.body.order, {})`, ""), configs.Options{}).Jobs[0].Watchdog
 	l := mustLoad(f, watched(`on_event = "lookup"`, "lookup {\nurl = \"https://x.example.com/orders/${event.body.id}\"\n}"), configs.Options{}).Jobs[0].Lookup
-	for _, body := range []string{webhookBody, `{"id":"../x","order":{"a":1,"a":2}}`, `{"order":{"a":[{}]},"order":7}`, `[`, `{"order":{"\ud800":1}}`} {
+	for _, body := range []string{webhookBody, `{"id":"../x","order":{"a":1,"a":2}}`, `{"order":{"a":1},"order":{"a":2}}`, `{"order":{"a":[{}]},"order":7}`, `[`, `{"order":{"\ud800":1}}`} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
