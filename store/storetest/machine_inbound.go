@@ -107,6 +107,9 @@ func (m *machine) take(t *rapid.T) {
 		kind := rapid.SampledFrom([]bridge.IntentKind{bridge.IntentApply, bridge.IntentPoll, bridge.IntentLookup}).Draw(t, "kind")
 		take.Intents = append(take.Intents, bridge.Intent{Job: m.anyJob(t).state.Number, Kind: kind})
 	}
+	if rapid.Bool().Draw(t, "relayed") {
+		take.Event, take.Targets = &bridge.Event{Type: "bridge.relay", Key: w.Receiver, Data: w.Body}, m.targets(t)
+	}
 	before := *w
 	var duplicate, moved bool
 	var done []bridge.Committed
@@ -167,7 +170,18 @@ func (w *world) take(take *bridge.Take, before bridge.Inbound, duplicate bool, d
 			return err
 		}
 	}
+	if take.Event != nil {
+		return w.announce(take.Event, take.Targets)
+	}
 	return nil
+}
+
+// announce tells an event of the bridge's own.
+func (w *world) announce(e *bridge.Event, targets []bridge.Target) error {
+	ours := bridge.JobState{Name: "bridge", Sequence: w.bridge}
+	err := w.tell(&ours, e, targets)
+	w.bridge = ours.Sequence
+	return err
 }
 
 func (m *machine) endIntents(t *rapid.T) {
@@ -249,11 +263,9 @@ func (m *machine) transit(t *rapid.T) {
 	if event == nil {
 		return
 	}
-	ours := bridge.JobState{Name: "bridge", Sequence: m.world.bridge}
-	if err := m.world.tell(&ours, event, targets); err != nil {
+	if err := m.world.announce(event, targets); err != nil {
 		t.Fatal(err)
 	}
-	m.world.bridge = ours.Sequence
 }
 
 func (m *machine) compareInbounds(t *rapid.T, ctx context.Context) {

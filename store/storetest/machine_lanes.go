@@ -50,11 +50,9 @@ func (m *machine) announce(t *rapid.T) {
 	if !m.try(t, "announce", func() error { return m.store.Announce(context.Background(), e, targets) }) {
 		return
 	}
-	ours := bridge.JobState{Name: "bridge", Sequence: m.world.bridge}
-	if err := m.world.tell(&ours, e, targets); err != nil {
+	if err := m.world.announce(e, targets); err != nil {
 		t.Fatal(err)
 	}
-	m.world.bridge = ours.Sequence
 }
 
 func (m *machine) settle(t *rapid.T) {
