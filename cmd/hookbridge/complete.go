@@ -90,6 +90,14 @@ func destinationNames(config *configs.Config) []string {
 	return names
 }
 
+func receiverNames(config *configs.Config) []string {
+	var names []string
+	for _, receiver := range config.Receivers {
+		names = append(names, receiver.Name)
+	}
+	return names
+}
+
 func targetNames(config *configs.Config) []string {
 	return append(jobNames(config), destinationNames(config)...)
 }

@@ -33,7 +33,7 @@ replay}; with -f one such object a line, whenever a delivery is made or changes.
 	flags.StringVar(&query.Event, "event", "", "of the event with this `ID`")
 	flags.StringVar(&state, "state", "", "waiting, ready, delivered or dead")
 	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
-	when.flags(c)
+	when.flags(c, "events")
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
 			return err

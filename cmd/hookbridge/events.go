@@ -36,7 +36,7 @@ object a line, as events are told. Bodies come with --bodies.`,
 	flags.StringVar(&query.Type, "type", "", "of this `TYPE`")
 	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
 	flags.BoolVar(&query.Bodies, "bodies", false, "with before, after and data, where --json is given")
-	when.flags(c)
+	when.flags(c, "events")
 	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
 			return err

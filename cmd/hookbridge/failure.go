@@ -17,7 +17,7 @@ const (
 	exitDone    = 0
 	exitFailed  = 1
 	exitWrong   = 2 // the call itself is wrong
-	exitChanges = 3 // plan --exit-code found changes
+	exitChanges = 3 // plan --exit-code or reconcile --exit-code found something
 )
 
 // callError means that the call is wrong; it ends with the line to type.

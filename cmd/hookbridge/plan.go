@@ -63,6 +63,8 @@ type planner struct {
 	progress *progress
 	limit    int
 	width    int
+	// reconcile: what differs is spoken of as what was missed.
+	reconcile bool
 
 	job    string // whose changes are being printed
 	shown  int    // of them
@@ -275,21 +277,25 @@ func (s *planSum) add(r daemon.PlanReport) {
 }
 
 func (p *planner) sumWords(s planSum) string {
-	text := p.out.bold("Plan:") + " "
+	title, created, updated, deleted, none := "Plan:", "to create", "to update", "to delete", "no changes"
+	if p.reconcile {
+		title, created, updated, deleted, none = "Missed:", "created", "updated", "deleted", "nothing"
+	}
+	text := p.out.bold(title) + " "
 	switch changes := s.created + s.updated + s.deleted + s.held; {
 	case changes > 0:
-		text += tally(p.out, "to create", s.created, "to update", s.updated, "to delete", s.deleted)
+		text += tally(p.out, created, s.created, updated, s.updated, deleted, s.deleted)
 		if s.held > 0 {
 			text += ", " + p.out.yellow(fmt.Sprintf("%d held", s.held))
 		}
 	case s.pending > 0:
-		text += "no changes yet"
+		text += none + " yet"
 	case s.baselines > 0 && s.baselines == s.jobs:
 		text += "nothing to tell yet"
 	case s.failed == s.jobs && s.jobs > 0:
 		text += p.out.red("nothing could be compared")
 	default:
-		text += "no changes"
+		text += none
 	}
 	if s.pending > 0 {
 		text += ", " + p.out.faint(fmt.Sprintf("%d pending", s.pending))

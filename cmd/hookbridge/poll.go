@@ -19,7 +19,7 @@ func pollCommand(a *app) *cobra.Command {
 		Long: `Run a job once, now, and wait for its end. The running daemon does it; where none runs it is done here, and
 what is to be delivered waits for hookbridge run. Exit code 1 where the run failed.
 --json: {at, took_ns, origin, outcome, error, pages, bytes, seen, created, updated, deleted, silent, skipped, left_alone, bad,
-pending, held, complete, stable, failures, ticks_missed, last_ended}.`,
+stale, pending, held, complete, stable, failures, ticks_missed, last_ended, last_reconciled}.`,
 		Args:              between(1, 1, "the name of a job"),
 		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {
@@ -30,13 +30,14 @@ pending, held, complete, stable, failures, ticks_missed, last_ended}.`,
 				if err != nil {
 					return err
 				}
-				return a.tellPoll(args[0], report, control)
+				return a.tellRun(args[0], "poll", report, a.runWords(report), control)
 			})
 		}),
 	}
 }
 
-func (a *app) tellPoll(job string, r bridge.RunReport, control daemon.Control) error {
+// tellRun reports a run that somebody asked for by a command, in the words of that command.
+func (a *app) tellRun(job, command string, r bridge.RunReport, words string, control daemon.Control) error {
 	if a.json {
 		if err := a.document(r); err != nil {
 			return err
@@ -50,9 +51,9 @@ func (a *app) tellPoll(job string, r bridge.RunReport, control daemon.Control) e
 	case bridge.RunFailed:
 		return hinted(fmt.Errorf("job %q: %s", job, r.Error), "see each request: hookbridge plan %s --trace", job)
 	case bridge.RunDropped:
-		return hinted(fmt.Errorf("job %q: its configuration changed during the run, which was dropped", job), "once more: hookbridge poll %s", job)
+		return hinted(fmt.Errorf("job %q: its configuration changed during the run, which was dropped", job), "once more: hookbridge "+command+" %s", job)
 	}
-	a.printf("%s: %s\n", job, a.runWords(r))
+	a.printf("%s: %s\n", job, words)
 	for _, remark := range runRemarks(job, r) {
 		a.printf("  %s\n", remark)
 	}
@@ -107,6 +108,7 @@ func runRemarks(job string, r bridge.RunReport) []string {
 	}
 	say(r.Skipped, "%s not told: the event's when is false", count(r.Skipped, "change"))
 	say(r.Left, "%s left alone: something newer had moved them", count(r.Left, "record"))
+	say(r.Stale, "%s passed over: an older copy than the one that is known", count(r.Stale, "record"))
 	if !r.Complete && r.Outcome == bridge.RunChanged {
 		out = append(out, "the scan was not complete, so nothing counts as absent")
 	}

@@ -31,7 +31,7 @@ gets what it never had a delivery for, such as the events from before it was con
 	flags.StringVar(&query.Destination, "destination", "", "only to this `DESTINATION`")
 	flags.BoolVar(&query.Dead, "dead", false, "dead letters only")
 	flags.BoolVar(&query.Missing, "missing", false, "what the destination never had a delivery for")
-	when.flags(c)
+	when.flags(c, "events")
 	c.RunE = func(cmd *cobra.Command, events []string) (err error) {
 		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
 			return err

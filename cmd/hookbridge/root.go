@@ -56,9 +56,10 @@ func rootCommand(a *app) *cobra.Command {
 	inOrder()
 	root := &cobra.Command{
 		Use:   "hookbridge",
-		Short: "Webhooks from systems that have none",
+		Short: "Webhooks from systems that have none, or whose webhooks cannot be trusted",
 		Long: `hookbridge polls systems that cannot send webhooks, finds what changed and sends a signed
-webhook for every change. One file, bridge.hcl, says what is polled and where it goes.
+webhook for every change. Where a system sends webhooks of its own it lives on those, and polls when
+they fall silent. One file, bridge.hcl, says what is polled and where it goes.
 
 Begin with:  hookbridge init, then hookbridge plan, then hookbridge run
 Or watch it: hookbridge demo`,
@@ -101,8 +102,8 @@ Or watch it: hookbridge demo`,
 		}
 	}
 	add(groupSetup, initCommand(a), validateCommand(a), fmtCommand(a), secretCommand(a))
-	add(groupRun, planCommand(a), runCommand(a), pollCommand(a))
-	add(groupLook, statusCommand(a), eventsCommand(a), deliveriesCommand(a))
+	add(groupRun, planCommand(a), runCommand(a), pollCommand(a), reconcileCommand(a))
+	add(groupLook, statusCommand(a), eventsCommand(a), deliveriesCommand(a), inboundCommand(a))
 	add(groupMend, approveCommand(a), replayCommand(a), pauseCommand(a), resumeCommand(a), forgetCommand(a))
 	add(groupTry, demoCommand(a), listenCommand(a))
 	root.AddCommand(versionCommand(a), completionCommand(a))

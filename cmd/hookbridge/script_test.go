@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -12,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"receiver": startReceiver,
 			"received": received,
 			"address":  address,
+			"webhook":  webhook,
 		},
 	})
 }
@@ -132,6 +136,38 @@ func received(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), lines, 0o600))
+}
+
+// webhook STATUS RECEIVER ID FILE sends a file to a receiver at $INBOUND, signed with $SECRET, and wants that answer. Without
+// a bridge that listens it tries again until there is one.
+func webhook(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: webhook STATUS RECEIVER ID FILE")
+	}
+	url, body := "http://"+ts.Getenv("INBOUND")+"/in/"+args[1], []byte(ts.ReadFile(args[3]))
+	standard, _ := signature.Find("standard")
+	keys, err := standard.Keys([]bridge.Secret{bridge.NewSecret(scriptSecret)})
+	ts.Check(err)
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		headers, err := standard.Sign(keys, signature.Message{ID: args[2], At: time.Now(), Method: http.MethodPost, URL: url, Body: body})
+		ts.Check(err)
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader(body))
+		ts.Check(err)
+		request.Header.Set("Content-Type", "application/json")
+		for _, h := range headers {
+			request.Header.Set(h.Name, h.Value)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(deadline) {
+			continue
+		}
+		ts.Check(err)
+		_ = response.Body.Close()
+		if got := strconv.Itoa(response.StatusCode); got != args[0] {
+			ts.Fatalf("the webhook was answered %s, want %s", got, args[0])
+		}
+		return
+	}
 }
 
 // address NAME puts an address nobody listens on into $NAME.

@@ -30,9 +30,9 @@ func moment(text string, now time.Time) (time.Time, error) {
 // period is what --since and --until give.
 type period struct{ since, until string }
 
-func (p *period) flags(c *cobra.Command) {
-	c.Flags().StringVar(&p.since, "since", "", "events from this `TIME` on: 90m or 7d before now, 2026-01-31, or RFC 3339")
-	c.Flags().StringVar(&p.until, "until", "", "events up to this `TIME`")
+func (p *period) flags(c *cobra.Command, what string) {
+	c.Flags().StringVar(&p.since, "since", "", what+" from this `TIME` on: 90m or 7d before now, 2026-01-31, or RFC 3339")
+	c.Flags().StringVar(&p.until, "until", "", what+" up to this `TIME`")
 }
 
 func (p *period) read(c *cobra.Command, now time.Time) (since, until time.Time, err error) {

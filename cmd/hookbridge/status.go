@@ -15,13 +15,16 @@ func statusCommand(a *app) *cobra.Command {
 	var request daemon.StatusRequest
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Jobs, destinations and holds at a glance",
-		Long: `Jobs, destinations and holds at a glance, from the running daemon or, where none runs, from its store.
+		Short: "Jobs, watchdogs, receivers, destinations and holds at a glance",
+		Long: `Jobs, watchdogs, receivers, destinations and holds at a glance, from the running daemon or, where none runs, from its
+store. Of a watched job it says in words why it waits and until when.
 --deep also checks the store itself; exit code 1 where something is wrong with it.
 --json: {running, version, pid, since, config, config_error, store, store_bytes, backlog, backlog_cap, jobs[] {name, state,
-schedule, baselined, last_run, next_run, records, pending, held, quarantine[]}, destinations[] {name, state, reason, backlog,
-dead, next_attempt}, holds[] {id, job, since, rows, total}, warnings[], deep {ok, problems[], took_ns}}; last_run is what
-poll --json prints.`,
+schedule, baselined, last_run, next_run, records, pending, held, quarantine[], watchdog {state, since, silence_ns, last_webhook,
+webhooks, missed, next_probe, next_audit, explanation, warning}, watchdog_history[] {from, to, at, why, missed}},
+destinations[] {name, state, reason, backlog, dead, next_attempt}, holds[] {id, job, since, rows, total}, listening,
+receivers[] {receiver, accepted, duplicates, failed, refused, last}, warnings[], deep {ok, problems[], took_ns}}; last_run
+is what poll --json prints, refused counts by reason, and watchdog is there while the daemon runs.`,
 		Args: between(0, 0, ""),
 		RunE: action(func(ctx context.Context, _ []string) error {
 			return a.withReader(ctx, func(control daemon.Control) error {
@@ -65,6 +68,8 @@ func (a *app) printStatus(s daemon.Status, now time.Time) {
 	}
 	a.printf("\n")
 	a.jobTable(s, now)
+	a.watchdogs(s, now)
+	a.receiverTable(s, now)
 	a.printf("\n")
 	a.destinationTable(s, now)
 	if s.BacklogCap > 0 && s.Backlog >= s.BacklogCap {
@@ -87,8 +92,11 @@ func (a *app) jobTable(s daemon.Status, now time.Time) {
 	t := table{head: []string{"JOB", "STATE", "LAST RUN", "NEXT", "RECORDS", "PENDING", "HELD"}, right: map[int]bool{4: true, 5: true, 6: true}}
 	for _, j := range s.Jobs {
 		next := ahead(j.NextRun, now)
-		if !s.Running {
+		switch {
+		case !s.Running:
 			next = "-"
+		case j.Watchdog != nil && j.NextRun.IsZero() && j.State == "idle":
+			next = "rests" // while webhooks come
 		}
 		t.add(plain(j.Name), cell{j.State, a.jobPaint(j.State)}, a.lastRun(j, now), plain(next),
 			plain(fmt.Sprint(j.Records)), plain(fmt.Sprint(j.Pending)), plain(fmt.Sprint(j.Held)))

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hookbridge/bridge/configs"
+	"github.com/hookbridge/bridge/daemon"
 	"github.com/hookbridge/bridge/sources"
 )
 
@@ -59,7 +60,7 @@ Every mistake is printed with its line; exit code 1 where there is one, warnings
 // load reads the configuration the way the daemon does.
 func (a *app) load() (*configs.Config, error) {
 	table := sources.New(sources.Runtime{Logger: a.logger(silent)})
-	return configs.Load(a.config, configs.Options{Vars: a.vars, Environ: a.lookup, Sources: table})
+	return configs.Load(a.config, configs.Options{Vars: a.vars, Environ: a.lookup, Sources: table, Rules: daemon.Rules()})
 }
 
 func (a *app) validationJSON(config *configs.Config, broken *configs.Error) error {
