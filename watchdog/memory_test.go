@@ -143,7 +143,7 @@ func TestMoreKeysThanCanBeRememberedRaiseNoAlarm(t *testing.T) {
 		s.wait(time.Second)
 		s.poll(Other)
 		var changes []Change
-		for i := range 5 * memorable {
+		for i := range 3 * memorable {
 			key := fmt.Sprintf("order-%d", i)
 			if !lossy || i%10 != 0 {
 				s.m.Webhook(s.now, Webhook{Key: key})
