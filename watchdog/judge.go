@@ -110,6 +110,7 @@ type judge struct {
 	batches []batch
 	missed  map[string]time.Time // of the current fallback, when found
 	hidden  bool                 // more were missed than are remembered: no late webhook can undo the verdict
+	fallen  bool                 // the verdict has fallen, and neither was it taken back nor has trust been earned again
 }
 
 // batch is what one poll found untold.
@@ -134,17 +135,17 @@ func (j *judge) size() int {
 	return n
 }
 
-// age makes what still waits part of a verdict that has fallen.
-func (j *judge) age() {
+// fall makes what still waits part of the verdict that falls.
+func (j *judge) fall() {
+	j.fallen = true
 	for i := range j.batches {
 		j.batches[i].old, j.batches[i].shadow = true, false
 	}
 }
 
 // told takes a key off the lists. It returns how late that was, how many polls of the recovery it completed, and whether it
-// was the last of those missed.
+// was the last of those missed, with none left that may yet be.
 func (j *judge) told(t time.Time, key string, sent time.Time, signal bool, limit time.Duration) (late time.Duration, shadows int, reverted bool) {
-	missed := len(j.missed)
 	kept := j.batches[:0]
 	for _, b := range j.batches {
 		if signal || b.keys[key] {
@@ -163,7 +164,7 @@ func (j *judge) told(t time.Time, key string, sent time.Time, signal bool, limit
 	clear(j.batches[len(kept):])
 	j.batches = kept
 	late = max(late, j.absolve(t, key, sent, signal, limit))
-	return late, shadows, missed > 0 && len(j.missed) == 0 && !j.hidden
+	return late, shadows, j.fallen && len(j.missed) == 0 && !j.hidden && !j.waiting()
 }
 
 // absolve takes off the list of the missed what was only late.

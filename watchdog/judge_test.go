@@ -184,3 +184,48 @@ func TestALookupTellsOnceItKnowsTheKey(t *testing.T) {
 	s.poll(Probe, updated("x")...)
 	s.want(Listening)
 }
+
+func TestAFallbackIsNotRevertedWhileMoreMayBeMissed(t *testing.T) {
+	s := listening(t, Config{})
+	s.silence()
+	s.poll(Probe, updated("x")...)
+	s.wait(5 * time.Minute)
+	s.want(Fallback)
+	s.poll(Degraded, updated("y")...)
+	s.wait(time.Minute)
+	s.hook("x")
+	s.want(Recovering, "fallback>recovering") // y may still come
+	s.hook("y")
+	s.want(Listening, "recovering>listening")
+}
+
+func TestWhatFallbackFindsIsNotHeldAgainstTheRecovery(t *testing.T) {
+	s := listening(t, Config{})
+	s.silence()
+	s.poll(Probe, updated("x")...)
+	s.wait(5 * time.Minute)
+	s.want(Fallback)
+	s.poll(Degraded, updated("y")...)
+	s.wait(time.Minute)
+	s.hook("a")
+	s.want(Recovering)
+	s.poll(Shadow, updated("z")...) // changed before webhooks were back, for all we know
+	s.wait(31 * time.Minute)
+	s.want(Recovering, []string{}...)
+	if s.m.state.Missed != 2 {
+		t.Errorf("%d missed, want x and y", s.m.state.Missed)
+	}
+}
+
+func TestAnEditOfOursDecidesNothing(t *testing.T) {
+	s := listening(t, Config{})
+	s.silence()
+	s.result(Probe, PollResult{Complete: true, Silent: true, Changes: updated("x")})
+	s.want(Probing)
+	ended := s.now
+	if s.silence(); s.now.Sub(ended) != time.Minute {
+		t.Errorf("probes again after %v", s.now.Sub(ended))
+	}
+	s.poll(Probe)
+	s.want(Listening)
+}

@@ -39,7 +39,7 @@ func (m *Machine) fall(t time.Time, missed int, waited time.Duration) {
 		m.state.Hold = t.Add(min(longHold, m.cfg.Grace<<min(n, 20)))
 	}
 	m.state.Relapses++
-	m.judge.age()
+	m.judge.fall()
 	m.state.Relapsed = t
 	m.enter(t, Fallback, fmt.Sprintf("%d %s found that no webhook told, nor in the %s since", missed, plural(missed, "change"), short(waited)), missed)
 }
@@ -47,6 +47,7 @@ func (m *Machine) fall(t time.Time, missed int, waited time.Duration) {
 // believe ends the recovery.
 func (m *Machine) believe(t time.Time) {
 	m.enter(t, Listening, fmt.Sprintf("%d polls with traffic found nothing that webhooks had not told", m.state.Shadows), 0)
+	m.judge.fallen = false
 	d := &m.state.Detector
 	d.settle(&m.calendar, m.state.Polled)
 	d.Since, d.Doublings = t, 0
@@ -55,6 +56,7 @@ func (m *Machine) believe(t time.Time) {
 
 // revert takes a fallback back: its missed webhooks were only late.
 func (m *Machine) revert(t time.Time) {
+	m.judge.fallen = false
 	m.state.Relapses = max(0, m.state.Relapses-1)
 	if m.state.Before == Recovering {
 		if m.state.State != Recovering {

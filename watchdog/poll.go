@@ -97,6 +97,7 @@ func (m *Machine) weigh(t time.Time, run *poll, result PollResult, traffic bool)
 	case shadow:
 		m.state.Shadows++
 	case result.Silent: // decides nothing; a probe is repeated
+		m.retryAt = t.Add(time.Minute)
 	case m.state.State == Probing && result.Absent && m.confirms < longestConfirm:
 		m.confirms++
 		m.retryAt = t.Add(time.Minute) // in case nobody else confirms sooner
