@@ -16,8 +16,8 @@ import (
 
 // Verify is a verify block: how webhooks prove where they come from.
 type Verify struct {
-	Dialect string          // a name of Dialects, "hmac", or "none": nothing is verified
-	Secrets []bridge.Secret // any of them may have signed; none with "none"
+	Dialect string          // a name of Dialects, or "hmac"
+	Secrets []bridge.Secret // any of them may have signed
 	Header  string          // of the dialect "token": the header that holds the secret; empty: the dialect's own
 	HMAC    *HMAC           // of the dialect "hmac", otherwise nil
 	Range   hcl.Range       // of the block's header
@@ -53,7 +53,7 @@ type HMACID struct {
 	Path   string // dotted names in a JSON body
 }
 
-// Dialects are the names a verify block can have, beside "hmac" and "none".
+// Dialects are the names a verify block can have, beside "hmac".
 var Dialects = []string{
 	"standard", "svix", "github", "gitea", "forgejo", "gitlab", "gitlab-token", "stripe", "slack", "shopify", "bitbucket",
 	"pagerduty", "paddle", "linear", "typeform", "docusign", "intercom", "zendesk", "hubspot", "square", "sendgrid", "adyen",
@@ -73,7 +73,7 @@ func (l *loading) verify(r *attr.Reader, receiver *hclsyntax.Block) Verify {
 	if b == nil {
 		if len(r.Blocks("verify")) == 0 {
 			r.Errorf(receiver.Body.MissingItemRange(), "Missing verify block",
-				`A receiver says how its webhooks are verified: verify "standard" { secrets = [ … ] } is required in receiver %q. Without a signature to check: verify "none" {}.`, receiver.Labels[0])
+				`A receiver says how its webhooks are verified: verify "standard" { secrets = [ … ] } is required in receiver %q.`, receiver.Labels[0])
 		}
 		return Verify{}
 	}
@@ -82,7 +82,8 @@ func (l *loading) verify(r *attr.Reader, receiver *hclsyntax.Block) Verify {
 	before := c.Errors()
 	switch v.Dialect {
 	case "none":
-		c.Warnf(b.LabelRanges[0], "Webhooks are not verified", "Whoever knows the address can send to receiver %q and change what is taken for true. Verify what the sender signs.", receiver.Labels[0])
+		c.Errorf(b.LabelRanges[0], "Webhooks are not verified", `Whoever knows the address of receiver %q could change what is taken for true. Where the sender cannot sign, have it send a secret: verify "token" or verify "bearer".`, receiver.Labels[0])
+		c.Expr("secrets")
 		return v
 	case "hmac":
 		v.HMAC = readHMAC(c)
@@ -91,10 +92,10 @@ func (l *loading) verify(r *attr.Reader, receiver *hclsyntax.Block) Verify {
 	}
 	if v.HMAC == nil && !slices.Contains(Dialects, v.Dialect) {
 		hint := ""
-		if near := attr.Suggest(v.Dialect, append([]string{"hmac", "none"}, Dialects...)); near != "" {
+		if near := attr.Suggest(v.Dialect, append([]string{"hmac"}, Dialects...)); near != "" {
 			hint = fmt.Sprintf(" Did you mean %q?", near)
 		}
-		c.Errorf(b.LabelRanges[0], "Unknown dialect", `This version of hookbridge knows no dialect %q. There is %s; "hmac" for others of their kind; and "none".%s`, v.Dialect, quoted(Dialects), hint)
+		c.Errorf(b.LabelRanges[0], "Unknown dialect", `This version of hookbridge knows no dialect %q. There is %s; "hmac" for others of their kind.%s`, v.Dialect, quoted(Dialects), hint)
 		c.Expr("secrets")
 		return v
 	}

@@ -4,7 +4,9 @@ destination "d" {
 }
 
 receiver "in out" { # ERROR: A name is made of letters
-  verify "none" {}
+  verify "bearer" {
+    secrets = ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+  }
 }
 job "orders" {
   schedule = "@every 30s"

@@ -10,7 +10,9 @@ receiver "in" {
 }
 
 receiver "in" { # ERROR: There is a receiver "in" already
-  verify "none" {}
+  verify "bearer" {
+    secrets = ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+  }
 }
 job "orders" {
   schedule = "@every 30s"

@@ -4,7 +4,9 @@ destination "d" {
 }
 
 receiver "in" {    # WARNING: No job listens to "in", and it relays to nobody
-  verify "none" {} # WARNING: Whoever knows the address can send to receiver "in"
+  verify "bearer" {
+    secrets = ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+  }
 }
 
 receiver "d" {
