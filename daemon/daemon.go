@@ -128,7 +128,7 @@ func userAgent(options Options) string {
 }
 
 func load(options Options, table *sources.Table) (*configs.Config, error) {
-	cfg, err := configs.Load(options.Path, configs.Options{Vars: options.Vars, Sources: table, Rules: loadRules()})
+	cfg, err := configs.Load(options.Path, configs.Options{Vars: options.Vars, Sources: table, Rules: Rules()})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/inbound"
+	"github.com/hookbridge/bridge/outbound"
 	"github.com/hookbridge/bridge/signature"
 	"github.com/hookbridge/bridge/watchdog"
 )
@@ -18,9 +19,12 @@ const (
 	onLookup = "lookup"
 )
 
-// loadRules hold a configuration to what the other rooms can do.
-func loadRules() configs.Rules {
+// Rules hold a configuration to what the rooms of the house can do, so that what they refuse has a line.
+func Rules() configs.Rules {
 	return configs.Rules{
+		Sign: func(c *configs.Destination) error {
+			return outbound.Check(courier(c, bridge.DestinationInfo{}))
+		},
 		Hours: func(text string) error {
 			_, err := watchdog.ParseHours(text, time.Local)
 			return err
@@ -38,14 +42,7 @@ func verifier(v configs.Verify) (signature.Dialect, []signature.Key, error) {
 	var err error
 	switch {
 	case v.HMAC != nil:
-		h := v.HMAC
-		dialect, err = signature.NewHMAC(signature.HMAC{
-			Algorithm: signature.Algorithm(h.Algorithm), Key: signature.Encoding(h.Key), KeyPrefix: h.KeyPrefix, Sign: h.Sign,
-			Header: h.Header, Prefix: h.Prefix, Separator: h.Separator, Encoding: signature.Encoding(h.Encoding),
-			Time: signature.Timestamp{Header: h.Time.Header, Part: h.Time.Part, Path: h.Time.Path,
-				Format: signature.TimeFormat(h.Time.Format), Tolerance: h.Time.Tolerance},
-			ID: signature.Identity{Header: h.ID.Header, Path: h.ID.Path},
-		})
+		dialect, err = signature.NewHMAC(axes(v.HMAC))
 	case v.Dialect == "token" && v.Header != "":
 		dialect, err = signature.NewToken(v.Header)
 	default:
@@ -59,6 +56,17 @@ func verifier(v configs.Verify) (signature.Dialect, []signature.Key, error) {
 	}
 	keys, err := dialect.Keys(v.Secrets)
 	return dialect, keys, err
+}
+
+// axes are those of a configured dialect, in the words of package signature.
+func axes(h *configs.HMAC) signature.HMAC {
+	return signature.HMAC{
+		Algorithm: signature.Algorithm(h.Algorithm), Key: signature.Encoding(h.Key), KeyPrefix: h.KeyPrefix, Sign: h.Sign,
+		Header: h.Header, Prefix: h.Prefix, Separator: h.Separator, Encoding: signature.Encoding(h.Encoding),
+		Time: signature.Timestamp{Header: h.Time.Header, Part: h.Time.Part, Path: h.Time.Path,
+			Format: signature.TimeFormat(h.Time.Format), Tolerance: h.Time.Tolerance},
+		ID: signature.Identity{Header: h.ID.Header, Path: h.ID.Path},
+	}
 }
 
 // receivers are those of a configuration, made ready to take webhooks.

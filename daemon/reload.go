@@ -14,6 +14,7 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/outbound"
+	"github.com/hookbridge/bridge/signature"
 )
 
 // settle is how long a saved file has to rest before it is read: editors write in several steps.
@@ -218,7 +219,11 @@ func courier(c *configs.Destination, info bridge.DestinationInfo) outbound.Desti
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
 		headers = append(headers, outbound.Header{Name: name, Value: c.Headers[name]})
 	}
-	return outbound.Destination{Number: info.Number, Name: c.Name, URL: c.URL, Secrets: c.Secrets, Signature: c.Signature,
+	var hmac signature.HMAC
+	if c.HMAC != nil {
+		hmac = axes(c.HMAC)
+	}
+	return outbound.Destination{HMAC: hmac, Number: info.Number, Name: c.Name, URL: c.URL, Secrets: c.Secrets, Signature: c.Signature,
 		Concurrency: c.Concurrency, Rate: c.Rate, Timeout: c.Timeout, Headers: headers, Allow: c.Allow, Retry: c.Retry, State: info.State}
 }
 

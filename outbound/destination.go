@@ -71,6 +71,12 @@ type plan struct {
 	late    error             // why an attempt is ended that takes too long
 }
 
+// Check reports every mistake in a destination, as Set would.
+func Check(destination Destination) error {
+	_, err := new(Dispatcher).plan(destination)
+	return err
+}
+
 // plan checks a destination and reports every mistake in it.
 func (d *Dispatcher) plan(destination Destination) (*plan, error) {
 	p := &plan{Destination: destination, headers: http.Header{}}
