@@ -81,7 +81,7 @@ func (m *machine) effect(t *rapid.T, r reading) *bridge.Chunk {
 func (m *machine) take(t *rapid.T) {
 	m.step++
 	w := &bridge.Inbound{
-		Receiver: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "receiver"), DeliveryID: rapid.SampledFrom([]string{"", "d1", "d2"}).Draw(t, "delivery"),
+		Receiver: rapid.SampledFrom([]string{"x", "x", "y"}).Draw(t, "receiver"), DeliveryID: rapid.SampledFrom([]string{"", "d1", "d1", "d2"}).Draw(t, "delivery"),
 		At: m.began.Add(time.Duration(m.step) * time.Second), Method: "POST", Path: "/in/x", Body: fmt.Appendf(nil, `{"step":%d}`, m.step),
 		Header: map[string][]string{"X-Step": {fmt.Sprint(m.step)}}, State: bridge.InboundReceived,
 	}
