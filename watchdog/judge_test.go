@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -143,8 +144,10 @@ func TestAProbeConfirmsAbsencesItselfAndNotForEver(t *testing.T) {
 func TestAPollThatSetRecordsAsideAgreesWithNothing(t *testing.T) {
 	s := listening(t, Config{})
 	s.poll(Other)
+	s.wait(time.Second)
 	s.hook("x")
-	s.result(Other, PollResult{Gaps: true}) // x was among those set aside
+	s.wait(time.Second)
+	s.result(Other, PollResult{Complete: true, Gaps: true}) // x was among those set aside
 	s.silence()
 	s.poll(Probe, updated("x")...)
 	s.want(Listening)
@@ -228,4 +231,51 @@ func TestAnEditOfOursDecidesNothing(t *testing.T) {
 	}
 	s.poll(Probe)
 	s.want(Listening)
+}
+
+func TestARevertedFallbackGivesTheRecoveryItsPollsBack(t *testing.T) {
+	s := drive(t, Config{})
+	s.poll(Catchup)
+	s.wait(time.Second)
+	s.hook("a")
+	s.poll(Shadow)
+	s.wait(time.Second)
+	s.hook("a")
+	s.poll(Shadow, updated("a")...)
+	s.wait(time.Second)
+	s.poll(Shadow, updated("x")...)
+	s.wait(5 * time.Minute)
+	s.want(Fallback)
+	s.hook("x")
+	s.want(Recovering, "fallback>recovering")
+	if s.m.state.Shadows != 1 {
+		t.Errorf("%d polls counted, want the one from before", s.m.state.Shadows)
+	}
+}
+
+func TestAWiderSampleDoesNotBlameWhatTheNarrowOneForgot(t *testing.T) {
+	var k told
+	k.reset()
+	at := date(t, "2026-03-02 10:00")
+	for i := range memorable + 1 {
+		k.add(fmt.Sprint(i), at)
+	}
+	outside := ""
+	for i := 0; sampled(outside, 1); i++ {
+		outside = fmt.Sprint("late-", i)
+	}
+	began := at.Add(time.Minute)
+	k.add(outside, began.Add(time.Second)) // while the poll goes on; not remembered
+	for i := range ring {
+		k.agree(began.Add(time.Duration(i)*time.Millisecond), began.Add(time.Minute), PollResult{Complete: true})
+	}
+	if k.halvings != 0 {
+		t.Fatalf("%d halvings", k.halvings)
+	}
+	if !k.since(outside, false, began) {
+		t.Error("a webhook that was not remembered counts as missed")
+	}
+	if k.since(outside, false, began.Add(2*time.Minute)) {
+		t.Error("a webhook that never came counts as told")
+	}
 }

@@ -139,6 +139,7 @@ func TestFirstWebhookLeadsToRecoveringOnlyWithABaseline(t *testing.T) {
 func TestRecoveringCountsPollsWithTraffic(t *testing.T) {
 	s := drive(t, Config{RecoverAfter: 3})
 	s.poll(Catchup)
+	s.wait(time.Second)
 	s.hook("a")
 	s.want(Recovering)
 	for range 50 {
@@ -342,6 +343,18 @@ func TestAClockSetBackMovesNoDeadlineAway(t *testing.T) {
 	if reason := s.silence(); reason != Probe || s.now.Sub(began) > 15*time.Minute {
 		t.Errorf("%s after %v, want a probe within the window", reason, s.now.Sub(began))
 	}
+}
+
+func TestAClockSetBackDelaysNoVerdict(t *testing.T) {
+	s := listening(t, Config{})
+	s.silence()
+	s.poll(Probe, updated("x")...)
+	s.wait(4 * time.Minute)
+	s.now = s.now.Add(-5 * time.Hour)
+	s.wait(0)
+	s.want(Probing)
+	s.wait(2 * time.Minute)
+	s.want(Fallback)
 }
 
 // legal are the arrows of the state diagram, and the two that late webhooks and deaf time add.

@@ -118,7 +118,10 @@ func TestABrokenMemoryIsAnError(t *testing.T) {
 
 // TestMemoryOfAFutureThatWasTakenBack loads times that a clock set back has put ahead.
 func TestMemoryOfAFutureThatWasTakenBack(t *testing.T) {
-	s := listening(t, Config{})
+	s := drive(t, Config{})
+	s.poll(Catchup)
+	s.hook("a")
+	s.want(Recovering)
 	memory, err := s.m.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -130,8 +133,31 @@ func TestMemoryOfAFutureThatWasTakenBack(t *testing.T) {
 	s.now = s.now.AddDate(-1, 0, 0)
 	s.m.Hear(s.now)
 	s.poll(Catchup)
+	for range 3 {
+		s.wait(time.Minute)
+		s.hook("a")
+		s.poll(Shadow)
+	}
+	s.want(Listening)
 	if reason := s.silence(); reason != Probe || s.now.Year() != 2025 {
 		t.Errorf("%s at %v", reason, s.now)
+	}
+}
+
+// TestOldWeeksFade confirms a year of silence hour by hour: the numbers of an hour stay those of about six weeks.
+func TestOldWeeksFade(t *testing.T) {
+	c := calendar{zone: time.UTC}
+	d := newDetector(time.UTC)
+	at := date(t, "2026-03-02 10:20")
+	d.restart(at)
+	for range 52 * week {
+		at = at.Add(time.Hour)
+		d.settle(&c, at)
+	}
+	for hour, exposure := range d.Exposure {
+		if exposure < 5 || exposure > 6.5 {
+			t.Fatalf("hour %d: %v hours of exposure", hour, exposure)
+		}
 	}
 }
 
