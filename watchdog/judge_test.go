@@ -243,10 +243,10 @@ func TestARevertedFallbackGivesTheRecoveryItsPollsBack(t *testing.T) {
 	s.hook("a")
 	s.poll(Shadow, updated("a")...)
 	s.wait(time.Second)
-	s.poll(Shadow, updated("x")...)
+	s.poll(Shadow, updated("x", "y")...)
 	s.wait(5 * time.Minute)
 	s.want(Fallback)
-	s.hook("x")
+	s.hook("x", "y")
 	s.want(Recovering, "fallback>recovering")
 	if s.m.state.Shadows != 1 {
 		t.Errorf("%d polls counted, want the one from before", s.m.state.Shadows)

@@ -62,7 +62,7 @@ func (m *Machine) revert(t time.Time) {
 		if m.state.State != Recovering {
 			m.enter(t, Recovering, "the webhooks that were missed came after all", 0)
 		}
-		m.state.Shadows = m.state.BeforeShadows
+		m.state.Shadows = max(m.state.Shadows, m.state.BeforeShadows)
 	} else {
 		m.enter(t, Listening, "the webhooks that were missed came after all", 0)
 	}
