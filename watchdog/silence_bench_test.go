@@ -71,8 +71,8 @@ func processes(tb testing.TB) []process {
 		{"office hours 100/h", during(100)},
 		{"office hours 3/h", during(3)},
 		{"pareto gaps", func(r *rand.Rand, _ time.Time) func(time.Time) time.Time {
-			return func(t time.Time) time.Time { // index 1.5, mean gap 15 min
-				return t.Add(time.Duration(float64(5*time.Minute) * math.Pow(1-r.Float64(), -1/1.5)))
+			return func(t time.Time) time.Time { // index 1.5, mean gap 12 min
+				return t.Add(time.Duration(float64(4*time.Minute) * math.Pow(1-r.Float64(), -1/1.5)))
 			}
 		}},
 		{"heartbeat 10 min", func(r *rand.Rand, _ time.Time) func(time.Time) time.Time {
