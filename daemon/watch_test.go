@@ -257,10 +257,11 @@ func TestTheWatchdogFindsABrokenWebhookAndGoesBack(t *testing.T) {
     silence  = "30m"
     grace    = "5m"`, `version = "v"`), "@every 1h", "@every 10m", 1))
 	synctest.Test(t, func(t *testing.T) {
-		v := 1
+		var version atomic.Int64
+		version.Store(1)
 		p := &inProcess{}
 		p.answer = func(int) (int, http.Header, string, time.Duration) {
-			return 200, nil, fmt.Sprintf(`[{"id":1,"v":%d}]`, v), 0
+			return 200, nil, fmt.Sprintf(`[{"id":1,"v":%d}]`, version.Load()), 0
 		}
 		d, err := Open(context.Background(), Options{Path: b.path, Transport: p})
 		if err != nil {
