@@ -2,7 +2,8 @@
 # "make demo" starts all three in one terminal. The language is described in docs/configuration.md.
 
 bridge {
-  store = "sqlite:bridge.db" # what was seen, what is still to be delivered; beside this file
+  store  = "sqlite:bridge.db" # what was seen, what is still to be delivered; beside this file
+  listen = "127.0.0.1:8484"   # where webhooks come in, at /in/NAME
 }
 
 # A value to be set from outside: --var legacy_url=… or HOOKBRIDGE_VAR_legacy_url.
@@ -76,4 +77,38 @@ job "customers" {
   }
 
   key = "id"
+}
+
+# Where a system sends webhooks itself, the bridge listens to them at http://127.0.0.1:8484/in/shipments. A receiver takes
+# what is signed, keeps it before it answers, and knows a delivery that comes twice.
+receiver "shipments" {
+  verify "standard" {
+    secrets = [env("LEGACY_SECRET", "whsec_dGhlIGxlZ2FjeSBzeXN0ZW0gc2lnbnMgd2l0aCB0aGlz")]
+  }
+}
+
+# Webhooks get lost, and nobody says so. So this job lives on webhooks while they come, and rests its schedule. After a
+# silence one poll looks whether anything was missed, and only then it falls back to polling, until webhooks are back.
+job "shipments" {
+  schedule = "@every 2s"
+  deliver  = [destination.receiver]
+  key      = "id"
+  version  = "revision" # only ever grows: an older copy never wins, in whatever order webhooks and polls come
+
+  source "http" {
+    url = "${var.legacy_url}/shipments"
+    decode "json" {
+      items = "@this"
+    }
+  }
+
+  # Short, to be watched. Leave silence out, and it is learned from how often webhooks come at which hour of the week.
+  watchdog {
+    receiver      = receiver.shipments
+    record        = event.body.shipment # the same record as a poll shows it
+    min           = "1s"
+    silence       = "4s" # how long none may come before a poll looks
+    grace         = "2s" # how much later than a change its webhook may come
+    recover_after = 1    # polls that must find nothing missed before webhooks are trusted
+  }
 }

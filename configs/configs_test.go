@@ -105,8 +105,8 @@ func TestTheConfigurationInTheRepositoryLoadsAsItStands(t *testing.T) {
 	if lines := c.Warnings.Lines(); len(lines) > 0 {
 		t.Errorf("warnings: %q", lines)
 	}
-	if len(c.Jobs) != 2 || len(c.Destinations) != 1 {
-		t.Errorf("%d jobs, %d destinations", len(c.Jobs), len(c.Destinations))
+	if len(c.Jobs) != 3 || len(c.Destinations) != 1 || len(c.Receivers) != 1 {
+		t.Errorf("%d jobs, %d destinations, %d receivers", len(c.Jobs), len(c.Destinations), len(c.Receivers))
 	}
 }
 

@@ -39,7 +39,8 @@ func demoCommand(a *app) *cobra.Command {
 		Use:   "demo",
 		Short: "A legacy API that changes, the bridge and a receiver, in one terminal",
 		Long: `A small legacy API whose data keeps changing, the bridge and a receiver that verifies, in one terminal: prints each
-change as it happens and the webhook it becomes. It uses a configuration and a store of its own, both gone afterwards;
+change as it happens and the webhook it becomes. After some polling a part of the API begins to send webhooks, falls
+silent and comes back, and the bridge's watchdog with it; that takes about a minute. It uses a configuration and a store of its own, both gone afterwards;
 --config names another configuration, whose jobs read the demo's API and whose destination is the demo's receiver.
 --json: one {at, who, text} a line.`,
 		Args: between(0, 0, ""),
@@ -94,6 +95,10 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		_ = s.api.Close()
 		return err
 	}
+	if s.story, err = newStory(config); err != nil {
+		_, _ = s.api.Close(), s.hooks.Close()
+		return err
+	}
 	options := a.options(silent)
 	options.Store = filepath.Join(folder, "bridge.db")
 	return s.run(ctx, o, config, options)
@@ -105,6 +110,7 @@ type show struct {
 	legacy     *legacy
 	receiver   receiver
 	api, hooks net.Listener
+	story      *story // nil: there is nothing to tell of webhooks
 
 	mu       sync.Mutex
 	open     map[string]time.Time // changes whose webhook has not arrived yet
@@ -170,13 +176,17 @@ func (s *show) say(who string, tint func(string) string, text string) {
 }
 
 func (s *show) introduce(config *configs.Config) {
-	s.say("legacy", s.out.yellow, fmt.Sprintf("an API without webhooks on http://%s, with orders and customers", s.api.Addr()))
+	s.say("legacy", s.out.yellow, fmt.Sprintf("an API on http://%s with orders, customers and shipments, and without webhooks", s.api.Addr()))
 	s.say("receiver", s.out.green, fmt.Sprintf("waits on http://%s and verifies every signature", s.hooks.Addr()))
 	jobs := make([]string, len(config.Jobs))
 	for i, job := range config.Jobs {
 		jobs[i] = job.Name + " " + job.Schedule.Text
 	}
 	s.say("bridge", s.out.cyan, "polls "+strings.Join(jobs, ", "))
+	if s.story != nil {
+		s.say("bridge", s.out.cyan, fmt.Sprintf("takes webhooks at http://%s/in/%s; those of %s are missing when none came for %s", s.story.address,
+			s.story.receiver.Name, s.story.job.Name, s.story.job.Watchdog.Silence))
+	}
 }
 
 // play waits for the baseline, changes things until its time is over, then waits for what is still on its way.
@@ -184,24 +194,19 @@ func (s *show) play(ctx context.Context, d *daemon.Daemon, o demoOptions) error 
 	if err := s.baseline(ctx, d); err != nil {
 		return err
 	}
-	tick := time.NewTicker(o.every)
-	defer tick.Stop()
-	var over <-chan time.Time
+	acting, end := ctx, func() {}
 	if o.length > 0 {
-		timer := time.NewTimer(o.length)
-		defer timer.Stop()
-		over = timer.C
+		acting, end = context.WithTimeout(ctx, o.length)
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-over:
-			return s.settle(ctx)
-		case <-tick.C:
-			s.change()
-		}
+	err := s.act(acting, d, o)
+	end()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && !errors.Is(err, context.DeadlineExceeded):
+		return err
 	}
+	return s.settle(ctx)
 }
 
 func (s *show) baseline(ctx context.Context, d *daemon.Daemon) error {
@@ -223,7 +228,7 @@ func (s *show) baseline(ctx context.Context, d *daemon.Daemon) error {
 			}
 		}
 		if missing == 0 && len(taken) > 0 {
-			s.say("bridge", s.out.cyan, "first poll: took in "+strings.Join(taken, " and ")+" silently; from now on every change is told")
+			s.say("bridge", s.out.cyan, "first poll: took in "+enumerate(taken)+" silently; from now on every change is told")
 			return nil
 		}
 		if err := wait(ctx, 50*time.Millisecond); err != nil {
@@ -244,11 +249,25 @@ func (s *show) change() {
 		}
 		c, ok = s.legacy.change(func(job, key string) bool { _, busy := s.open[job+" "+key]; return busy })
 	}
+	s.happened(c, "")
+}
+
+// happened narrates a change and waits for its webhook from now on.
+func (s *show) happened(c legacyChange, note string) {
 	s.open[c.job+" "+c.key] = time.Now()
 	s.changes++
 	sign := map[bridge.Op]string{bridge.Created: "+", bridge.Updated: "~", bridge.Deleted: "-"}[c.op]
-	s.say("legacy", s.out.yellow, strings.TrimRight(fmt.Sprintf("%s %s %s %s  %s", s.out.op(c.op)(sign), strings.TrimSuffix(c.job, "s"),
-		s.out.bold(c.key), c.op, s.out.faint(c.words)), " "))
+	s.say("legacy", s.out.yellow, strings.TrimRight(fmt.Sprintf("%s %s %s %s  %s  %s", s.out.op(c.op)(sign), strings.TrimSuffix(c.job, "s"),
+		s.out.bold(c.key), c.op, s.out.faint(c.words), note), " "))
+}
+
+// enumerate joins words as a sentence does.
+func enumerate(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 func (s *show) arrived(x arrival) {
@@ -261,6 +280,9 @@ func (s *show) arrived(x arrival) {
 	}
 	s.verified++
 	delay := "verified"
+	if s.story != nil && x.Job == s.story.job.Name {
+		delay += ", by " + x.Origin
+	}
 	if since, ok := s.open[x.Job+" "+x.Key]; ok {
 		delete(s.open, x.Job+" "+x.Key)
 		delay += ", " + span(x.At.Sub(since)) + " after the change"

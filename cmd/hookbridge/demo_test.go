@@ -18,7 +18,8 @@ import (
 // demoConfig is bridge.hcl with the addresses and the pace of a test.
 func demoConfig(t *testing.T, receiver string) string {
 	t.Helper()
-	config := strings.NewReplacer("http://127.0.0.1:9191", "http://"+receiver, `"@every 2s"`, `"@every 1s"`, `"@every 3s"`, `"@every 1s"`).Replace(bridge.Example)
+	config := strings.NewReplacer("http://127.0.0.1:9191", "http://"+receiver, `"127.0.0.1:8484"`, `"`+freeAddress(t.Fatalf)+`"`,
+		`"@every 2s"`, `"@every 1s"`, `"@every 3s"`, `"@every 1s"`, `"4s"`, `"2s"`, `"2s" #`, `"1s" #`).Replace(bridge.Example)
 	path := filepath.Join(t.TempDir(), "bridge.hcl")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,12 +46,41 @@ func TestDemoTurnsEveryChangeIntoAVerifiedWebhook(t *testing.T) {
 	if sum == nil || sum[1] != sum[2] || sum[1] == "0" {
 		t.Errorf("the last line is %q", lines[len(lines)-1])
 	}
-	if !regexp.MustCompile(`first poll: took in 8 orders and 5 customers silently`).MatchString(strings.Join(lines, "\n")) {
+	if !regexp.MustCompile(`first poll: took in 8 orders, 5 customers and 8 shipments silently`).MatchString(strings.Join(lines, "\n")) {
 		t.Errorf("the baseline is not told in:\n%s", strings.Join(lines, "\n"))
 	}
 	if _, err := os.Stat("bridge.db"); err == nil {
 		t.Error("the demo left a store behind")
 	}
+}
+
+// The second part: a source of webhooks falls silent, is found out and comes back, and every change is told all the same.
+func TestDemoTellsTheStoryOfTheWatchdog(t *testing.T) {
+	api, hooks := freeAddress(t.Fatalf), freeAddress(t.Fatalf)
+	p := call(t, nil, "demo", "--every", "300ms", "--legacy", api, "--receiver", hooks,
+		"--config", demoConfig(t, hooks), "--var", "legacy_url=http://"+api)
+	for _, next := range [][]string{
+		{"watchdog unproven → recovering: "},
+		{"receiver ✓ shipments.", "verified, by webhook"},
+		{"watchdog recovering → listening: "},
+		{"legacy", "the webhooks of shipments stop"},
+		{"legacy", "shipment", "no webhook"},
+		{"watchdog listening → probing: silent for 2 s"},
+		{"watchdog probing → fallback: ", "that no webhook told"},
+		{"receiver ✓ shipments.", "verified, by fallback"},
+		{"legacy", "the webhooks of shipments are back"},
+		{"watchdog fallback → recovering: webhooks are back"},
+		{"watchdog recovering → listening: "},
+		{"demo", "that was the whole story"},
+	} {
+		if line := p.until(t, p.stdout, holding(next...)); strings.Contains(line, "NOT VERIFIED") {
+			t.Error(line)
+		}
+	}
+	if code := p.stop(t); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	p.until(t, p.stdout, holding("demo     ", " webhooks verified"))
 }
 
 func TestDemoEndsWhenInterrupted(t *testing.T) {
@@ -68,6 +98,22 @@ func TestDemoSaysThatAPortIsTaken(t *testing.T) {
 	defer server.Close()
 	taken := strings.TrimPrefix(server.URL, "http://")
 	p := call(t, nil, "demo", "--legacy", taken)
+	if line := p.read(t, p.stderr); !strings.Contains(line, taken+" is taken") {
+		t.Errorf("said %q", line)
+	}
+	if code := p.wait(t); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	api, hooks := freeAddress(t.Fatalf), freeAddress(t.Fatalf)
+	path := demoConfig(t, hooks)
+	config, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, regexp.MustCompile(`listen = "[^"]*"`).ReplaceAll(config, []byte(`listen = "`+taken+`"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = call(t, nil, "demo", "--legacy", api, "--receiver", hooks, "--config", path, "--var", "legacy_url=http://"+api)
 	if line := p.read(t, p.stderr); !strings.Contains(line, taken+" is taken") {
 		t.Errorf("said %q", line)
 	}
@@ -125,6 +171,9 @@ func TestLegacyServesPagesAndETags(t *testing.T) {
 	if again, _ := fetch("/customers", first.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("the same customers again: status %d, want 304", again.StatusCode)
 	}
+	if response, _ := fetch("/shipments", ""); response.StatusCode != http.StatusOK {
+		t.Errorf("shipments: status %d", response.StatusCode)
+	}
 	if none, _ := fetch("/elsewhere", ""); none.StatusCode != http.StatusNotFound {
 		t.Errorf("elsewhere: status %d, want 404", none.StatusCode)
 	}
@@ -148,6 +197,14 @@ func TestLegacyLeavesBusyRecordsAlone(t *testing.T) {
 		} else {
 			known[id] = true
 		}
+	}
+	for range 2 * mostShipments * len(stages) {
+		if c, x, ok := l.ship(func(_, key string) bool { return key == "S71" }); ok && (x.ID == "S71" || c.key != x.ID) {
+			t.Fatalf("moved a busy shipment: %+v, %+v", c, x)
+		}
+	}
+	if len(l.shipments) != mostShipments {
+		t.Errorf("%d shipments", len(l.shipments))
 	}
 	if len(l.orders) < 4 || len(l.orders) > 20 || len(l.customers) > 12 {
 		t.Errorf("%d orders and %d customers", len(l.orders), len(l.customers))

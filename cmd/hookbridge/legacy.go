@@ -15,11 +15,13 @@ import (
 	"github.com/hookbridge/bridge"
 )
 
-// legacy is the demo's system without webhooks: an API over orders and customers that change by themselves.
+// legacy is the demo's system: an API over orders and customers that change by themselves, and over shipments that have
+// webhooks as well.
 type legacy struct {
 	mu        sync.Mutex
 	orders    []order
 	customers []customer
+	shipments []shipment
 	lastOrder int
 	lastUser  int
 }
@@ -67,6 +69,9 @@ func newLegacy() *legacy {
 	}
 	for range 5 {
 		l.addCustomer()
+	}
+	for range someShipments {
+		l.addShipment()
 	}
 	return l
 }
@@ -153,6 +158,8 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.serveOrders(w, r)
 	case "/customers":
 		l.serveCustomers(w, r)
+	case "/shipments":
+		l.serveShipments(w)
 	default:
 		http.NotFound(w, r)
 	}
