@@ -156,6 +156,7 @@ type Committed struct {
 	Told     int64   // events written
 	Took     time.Duration
 	Sequence int64
+	Number   int64 // of the commit, as BeginRun counts them
 }
 
 // Quarantined is a record that could not be taken, kept for people to see.

@@ -1,11 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -43,35 +46,43 @@ func (d *Daemon) Accept(ctx context.Context, w *bridge.Inbound, body json.RawMes
 		if err != nil {
 			return false, err
 		}
-		duplicate, done, err := d.takeEffects(ctx, e)
+		duplicate, err := d.takeEffects(ctx, e)
 		if errors.Is(err, bridge.ErrMoved) && try < acceptTries {
 			continue
-		}
-		if err == nil && !duplicate {
-			d.took(e, done)
 		}
 		return duplicate, err
 	}
 }
 
-// takeEffects commits a webhook. While it does no run of its jobs may prove that nothing has changed.
-func (d *Daemon) takeEffects(ctx context.Context, e *effects) (bool, []bridge.Committed, error) {
+// takeEffects commits a webhook and brings everything in memory up to it.
+func (d *Daemon) takeEffects(ctx context.Context, e *effects) (bool, error) {
 	for _, p := range e.parts {
-		if !p.change {
-			continue
+		if p.change {
+			defer p.job.writing()()
 		}
-		j := p.job
-		j.mu.Lock()
-		j.applying++
-		j.outside++
-		j.mu.Unlock()
-		defer func() {
-			j.mu.Lock()
-			j.applying--
-			j.mu.Unlock()
-		}()
 	}
-	return d.store.TakeInbound(ctx, &e.take)
+	duplicate, done, err := d.store.TakeInbound(ctx, &e.take)
+	if err == nil && !duplicate {
+		d.took(e, done)
+	}
+	return duplicate, err
+}
+
+// writing frames a commit to the snapshot that is no run's, and its note. Meanwhile no run may prove that nothing has
+// changed, and none begins to compare that the commit comes before.
+func (j *job) writing() (written func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.applying++
+	j.outside++
+	noting := j.noting
+	noting.Add(1)
+	return func() {
+		j.mu.Lock()
+		j.applying--
+		j.mu.Unlock()
+		noting.Done()
+	}
 }
 
 // effects works out what a webhook means. Its own mistakes are kept with it as a reason; an error is ours.
@@ -300,9 +311,12 @@ func (j *job) note(p *part, done bridge.Committed) {
 	if !p.step.delete {
 		entry.ID = done.IDs[0]
 	}
-	j.notes = append(j.notes, noted{entry: entry, gone: p.step.delete})
+	j.notes = append(j.notes, noted{entry: entry, gone: p.step.delete, commit: done.Number})
 	if len(j.notes) > maxNotes {
-		j.notes, j.lost = nil, true
+		for _, n := range j.notes {
+			j.lost = max(j.lost, n.commit)
+		}
+		j.notes = nil
 	}
 }
 
@@ -311,22 +325,41 @@ const maxNotes = 100_000
 
 // noted is a row that was written outside a run.
 type noted struct {
-	entry bridge.IndexEntry
-	gone  bool
+	entry  bridge.IndexEntry
+	gone   bool
+	commit int64
 }
 
-// catchUp brings the index up to what was written outside runs. The caller owns the job.
-func (j *job) catchUp() {
+// catchUp brings the index up to everything that was written outside runs before the run that began at this number,
+// and to nothing later, which that run leaves alone. Commits are noted in any order, and some after the run began; so
+// those under way are waited for. The caller owns the job. It returns what to compare job.outside with at the end.
+func (j *job) catchUp(began int64) (outside int) {
 	j.mu.Lock()
-	notes, lost := j.notes, j.lost
-	j.notes, j.lost = nil, false
+	outside = j.outside
+	noting := j.noting
+	j.noting = new(sync.WaitGroup)
+	j.mu.Unlock()
+	noting.Wait()
+
+	j.mu.Lock()
+	slices.SortFunc(j.notes, func(a, b noted) int { return cmp.Compare(a.commit, b.commit) })
+	n, _ := slices.BinarySearchFunc(j.notes, began+1, func(n noted, began int64) int { return cmp.Compare(n.commit, began) })
+	notes := j.notes[:n]
+	j.notes = slices.Clone(j.notes[n:])
+	if len(j.notes) > 0 {
+		outside = -1 // somebody has written since
+	}
+	lost := j.lost > 0
+	if j.lost <= began {
+		j.lost = 0
+	}
 	j.mu.Unlock()
 	if j.memory == nil {
-		return
+		return outside
 	}
 	if lost {
 		j.memory, j.absent = nil, 1
-		return
+		return outside
 	}
 	index := j.memory.index
 	for _, n := range notes {
@@ -341,9 +374,10 @@ func (j *job) catchUp() {
 			index.Add(n.entry)
 		default:
 			j.memory, j.absent = nil, 1 // out of order: loaded again
-			return
+			return outside
 		}
 	}
+	return outside
 }
 
 // relay adds the forwarding of a webhook that its receiver asks for.

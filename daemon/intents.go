@@ -146,10 +146,8 @@ func (d *Daemon) applyKept(ctx context.Context, j *job, id int64) error {
 // commitPart writes what one record that did not come by a run means, on its own.
 func (d *Daemon) commitPart(ctx context.Context, p *part) error {
 	j := p.job
-	j.mu.Lock()
-	j.outside++
+	defer j.writing()()
 	done, err := d.store.Commit(ctx, p.chunk())
-	j.mu.Unlock()
 	if err != nil {
 		return err
 	}

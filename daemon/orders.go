@@ -48,7 +48,12 @@ func (d *Daemon) Approve(ctx context.Context, request ApproveRequest) (ApproveRe
 		return ApproveReport{}, err
 	}
 	defer j.release()
-	j.catchUp()
+	began, err := d.store.BeginRun(ctx, j.number)
+	if err != nil {
+		return ApproveReport{}, err
+	}
+	defer d.store.EndRun(j.number, began)
+	j.catchUp(began)
 	j.mu.Lock()
 	state := j.state
 	j.outside++
@@ -75,7 +80,7 @@ func (d *Daemon) Approve(ctx context.Context, request ApproveRequest) (ApproveRe
 		}
 		return ApproveReport{}, fmt.Errorf("job %q: nothing is held", request.Job)
 	}
-	report, err := d.approve(ctx, j, state, ids, request.Reject)
+	report, err := d.approve(ctx, j, state, began, ids, request.Reject)
 	if err != nil {
 		j.memory = nil // how far it came stands in the store
 		j.absent = 1
@@ -95,13 +100,8 @@ func (d *Daemon) Approve(ctx context.Context, request ApproveRequest) (ApproveRe
 	return report, err
 }
 
-func (d *Daemon) approve(ctx context.Context, j *job, state bridge.JobState, ids []int64, reject bool) (ApproveReport, error) {
+func (d *Daemon) approve(ctx context.Context, j *job, state bridge.JobState, began int64, ids []int64, reject bool) (ApproveReport, error) {
 	var report ApproveReport
-	began, err := d.store.BeginRun(ctx, state.Number)
-	if err != nil {
-		return report, err
-	}
-	defer d.store.EndRun(state.Number, began)
 	j.mu.Lock()
 	targets := j.targets
 	j.mu.Unlock()

@@ -21,13 +21,12 @@ const (
 // run is one poll of a job, from its first request to its last commit. The caller owns the job.
 func (d *Daemon) run(ctx context.Context, j *job, origin bridge.Origin) bridge.RunReport {
 	began := time.Now()
-	j.catchUp()
 	j.mu.Lock()
-	state, outside := j.state, j.outside
+	state := j.state
 	j.mu.Unlock()
 
-	r := &run{daemon: d, job: j, limit: 256, outside: outside}
-	r.survey = survey{cfg: j.cfg, eye: j.eye, state: &state, store: d.store, origin: origin, memory: j.memory, identity: j.identity}
+	r := &run{daemon: d, job: j, limit: 256}
+	r.survey = survey{cfg: j.cfg, eye: j.eye, state: &state, store: d.store, origin: origin, identity: j.identity}
 	r.report.Began, r.report.Origin = began.UTC(), origin
 	err := r.do(ctx)
 	r.report.Took = time.Since(began)
@@ -47,7 +46,7 @@ type run struct {
 	daemon    *Daemon
 	job       *job
 	limit     int // rows in the next commit
-	outside   int // job.outside when it began
+	outside   int // job.outside when it began; -1: not alone since
 	committed bool
 	broken    bool // the index no longer mirrors the store
 	outlook   outlook
@@ -60,6 +59,11 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 	defer d.store.EndRun(r.state.Number, began)
+	r.outside = j.catchUp(began)
+	r.memory = j.memory
+	j.mu.Lock()
+	*r.state = j.state // what was written before the run began has taken back what an earlier one proved
+	j.mu.Unlock()
 	if j.pending() > 0 { // absences count even when nothing is emitted
 		if err := r.load(ctx); err != nil {
 			return err
@@ -291,7 +295,7 @@ func (r *run) conclude(err error) bridge.RunReport {
 		}
 		r.report.Pending, r.report.Held = int64(index.Pending()), int64(index.Held())
 		j.state.Records = int64(index.Len())
-	} else {
+	} else if j.absent > 0 { // otherwise there are none, whatever a report says that a crash has outrun
 		r.report.Pending, r.report.Held = last.Pending, last.Held
 	}
 	if errors.Is(err, errRetired) || j.retired {
