@@ -137,6 +137,7 @@ type Chunk struct {
 	Absences    []Absence
 	Deletes     []Delete
 	Targets     []Target
+	Intent      int64         // what the chunk does for a webhook: it ends applied, unless a row was left alone; 0: none
 	Quarantine  []Quarantined // replaces the job's quarantine; only with Finish
 	Finish      *Finish       // with the last chunk only
 }

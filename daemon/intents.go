@@ -113,16 +113,27 @@ func (d *Daemon) endIntents(j *job, intents []bridge.Intent, state bridge.Inboun
 func (d *Daemon) reapply(j *job, intent bridge.Intent) {
 	ctx := context.WithoutCancel(d.runs)
 	state, reason := bridge.InboundApplied, ""
-	if err := d.applyKept(ctx, j, intent.Inbound); err != nil {
+	err := d.applyKept(ctx, j, intent)
+	var fault *webhookError
+	switch {
+	case err == nil:
+	case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
 		state, reason = bridge.InboundFailed, err.Error()
 		d.log.Error("a webhook that waited for the baseline cannot be applied", "job", j.cfg.Name, "inbound", intent.Inbound, "error", err)
+	default: // our own fault, and the webhook was acknowledged
+		d.log.Warn("a webhook that waited for the baseline could not be applied; the next run tries again", "job", j.cfg.Name,
+			"inbound", intent.Inbound, "error", err)
+		j.mu.Lock()
+		j.intents = append(j.intents, intent)
+		j.mu.Unlock()
+		return
 	}
 	d.endIntents(j, []bridge.Intent{intent}, state, reason)
 }
 
-// applyKept applies a stored webhook to one job.
-func (d *Daemon) applyKept(ctx context.Context, j *job, id int64) error {
-	event, err := d.kept(ctx, id)
+// applyKept applies a stored webhook to one job. The intent ends in the same commit, so that it acts once.
+func (d *Daemon) applyKept(ctx context.Context, j *job, intent bridge.Intent) error {
+	event, err := d.kept(ctx, intent.Inbound)
 	if err != nil {
 		return err
 	}
@@ -132,8 +143,11 @@ func (d *Daemon) applyKept(ctx context.Context, j *job, id int64) error {
 			return err
 		}
 		p, err := d.part(ctx, j, event)
+		if err == nil && p != nil && p.intent == bridge.IntentApply {
+			err = errors.New("the job has no baseline again")
+		}
 		if err == nil && p != nil && p.change {
-			p.commit.Began = began
+			p.commit.Began, p.commit.Intent = began, intent.ID
 			err = d.commitPart(ctx, p)
 		}
 		d.store.EndRun(j.number, began)
@@ -167,9 +181,12 @@ func (d *Daemon) kept(ctx context.Context, id int64) (configs.InboundEvent, erro
 	}
 	receiver, ok := d.inbound.Receiver(w.Receiver)
 	if !ok {
-		return configs.InboundEvent{}, fmt.Errorf("receiver %q is no longer configured", w.Receiver)
+		return configs.InboundEvent{}, &webhookError{fmt.Errorf("receiver %q is no longer configured", w.Receiver)}
 	}
 	body, err := inbound.Body(&w, receiver.Decode)
+	if err != nil {
+		err = &webhookError{err}
+	}
 	return configs.InboundEvent{Receiver: w.Receiver, ID: w.DeliveryID, Header: w.Header, Body: body}, err
 }
 

@@ -98,6 +98,10 @@ func (w *chunkWriter) apply() error {
 	}
 	if w.left {
 		w.db.runs.leave(w.job.number, w.chunk.Began)
+	} else if w.chunk.Intent != 0 {
+		if err := w.endIntent(w.chunk.Intent, applied, ""); err != nil {
+			return err
+		}
 	}
 	if w.chunk.Finish != nil {
 		return w.finish()
