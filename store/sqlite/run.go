@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/hookbridge/bridge"
@@ -19,13 +20,14 @@ type runs struct {
 	commits int64 // last number given out; unlike a clock's it never goes back. Guarded by moving
 
 	mu         sync.Mutex
-	active     map[int64]map[int64]*activeRun // by job and number it began at
-	tombstones map[int64]bool                 // jobs that may have some
+	active     map[int64][]*activeRun // by job; hardly ever more than one
+	tombstones map[int64]bool         // jobs that may have some
 }
 
 type activeRun struct {
-	own  map[int64]bool // numbers of its commits
-	left bool           // it has left a row alone
+	began int64
+	own   map[int64]bool // numbers of its commits; most runs have none
+	left  bool           // it has left a row alone
 }
 
 // BeginRun notes that a run of the job begins and returns the number its chunks carry as Began: what other commits
@@ -43,10 +45,7 @@ func (db *DB) BeginRun(ctx context.Context, job int64) (int64, error) {
 	defer db.runs.mu.Unlock()
 	db.runs.commits++
 	began := db.runs.commits
-	if db.runs.active[job] == nil {
-		db.runs.active[job] = make(map[int64]*activeRun)
-	}
-	db.runs.active[job][began] = &activeRun{own: make(map[int64]bool)}
+	db.runs.active[job] = append(db.runs.active[job], &activeRun{began: began})
 	return began, nil
 }
 
@@ -72,25 +71,36 @@ func (db *DB) EndRun(job, began int64) {
 func (r *runs) end(job, began int64) (oldest int64, stale bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.active[job], began)
+	others := slices.DeleteFunc(r.active[job], func(run *activeRun) bool { return run.began == began })
+	if len(others) > 0 {
+		r.active[job] = others
+		return others[0].began, r.tombstones[job] // in the order in which they began
+	}
 	oldest = 1<<63 - 1
-	for other := range r.active[job] {
-		oldest = min(oldest, other)
-	}
-	if len(r.active[job]) > 0 {
-		return oldest, r.tombstones[job]
-	}
 	delete(r.active, job)
 	stale = r.tombstones[job]
 	delete(r.tombstones, job)
 	return oldest, stale
 }
 
+// run is the one of a job that began there, nil where it has ended. The caller holds mu.
+func (r *runs) run(job, began int64) *activeRun {
+	for _, run := range r.active[job] {
+		if run.began == began {
+			return run
+		}
+	}
+	return nil
+}
+
 // own notes a commit as made by the run that began there.
 func (r *runs) own(job, began, commit int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run := r.active[job][began]; run != nil {
+	if run := r.run(job, began); run != nil {
+		if run.own == nil {
+			run.own = make(map[int64]bool)
+		}
 		run.own[commit] = true
 	}
 }
@@ -102,7 +112,7 @@ func (r *runs) newer(job, began, commit int64) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	run := r.active[job][began]
+	run := r.run(job, began)
 	return run == nil || !run.own[commit]
 }
 
@@ -111,8 +121,8 @@ func (r *runs) newer(job, began, commit int64) bool {
 func (r *runs) others(job, began int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for other := range r.active[job] {
-		if other != began {
+	for _, other := range r.active[job] {
+		if other.began != began {
 			if r.tombstones == nil {
 				r.tombstones = make(map[int64]bool)
 			}
@@ -127,7 +137,7 @@ func (r *runs) others(job, began int64) bool {
 func (r *runs) leave(job, began int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run := r.active[job][began]; run != nil {
+	if run := r.run(job, began); run != nil {
 		run.left = true
 	}
 }
@@ -135,7 +145,7 @@ func (r *runs) leave(job, began int64) {
 func (r *runs) left(job, began int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	run := r.active[job][began]
+	run := r.run(job, began)
 	return run != nil && run.left
 }
 
@@ -184,7 +194,7 @@ func (p *pending) clearCheckpoint(job int64) {
 	}
 }
 
-// RecordRun keeps how the last run of a job went. It is written within about a second, together with those of other
+// RecordRun keeps how the last run of a job went. It is written within a few seconds, together with those of other
 // jobs; the last one of a job wins. A checkpoint that is not nil is set with it.
 func (db *DB) RecordRun(job int64, report bridge.RunReport, checkpoint *bridge.Checkpoint) {
 	row := &runRow{report: report}

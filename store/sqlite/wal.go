@@ -61,6 +61,9 @@ func (w *wal) grown(c *conn) error {
 	return err
 }
 
+// flushEvery is how long what is batched may wait. Under ten thousand jobs that find nothing it is the writer's only work.
+const flushEvery = 3 * time.Second
+
 // Run writes what can wait and checkpoints the WAL, until ctx ends. A store works without it; run rows are then written
 // one by one, and it is the writer that checkpoints.
 func (db *DB) Run(ctx context.Context) error {
@@ -74,7 +77,7 @@ func (db *DB) Run(ctx context.Context) error {
 	defer checkpoints.close()
 	db.setLazy(true)
 	defer db.setLazy(false)
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
 		select {

@@ -51,7 +51,7 @@ func (d *dogs) drop(job int64) {
 	delete(d.states, job)
 }
 
-// SaveWatchdog keeps what the watchdog of a job remembers. It is written within about a second, together with those of
+// SaveWatchdog keeps what the watchdog of a job remembers. It is written within a few seconds, together with those of
 // other jobs; the last one of a job wins.
 func (db *DB) SaveWatchdog(job int64, state []byte) {
 	if db.dogs.set(job, state) {
