@@ -58,6 +58,9 @@ func (a *app) run(ctx context.Context, drain time.Duration) error {
 	if closed := d.Close(); err == nil {
 		err = closed
 	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return hinted(err, `see who listens there: ss -ltnp; or listen elsewhere: bridge { listen = "127.0.0.1:8485" }`)
+	}
 	return err
 }
 

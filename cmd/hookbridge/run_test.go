@@ -202,3 +202,26 @@ func TestTheDrainHasADeadline(t *testing.T) {
 		t.Errorf("the drain was cut by %q", got)
 	}
 }
+
+func TestRunSaysThatItsAddressForWebhooksIsTaken(t *testing.T) {
+	s := newSite(t)
+	other := httptest.NewServer(http.NotFoundHandler())
+	defer other.Close()
+	s.save(t, strings.ReplaceAll(s.template, "JOB", "orders")+`
+bridge {
+  listen = "`+strings.TrimPrefix(other.URL, "http://")+`"
+}
+receiver "orders" {
+  deliver = [destination.warehouse]
+  verify "standard" {
+    secrets = ["`+scriptSecret+`"]
+  }
+}
+`)
+	p := call(t, nil, "run", "--config", s.config)
+	p.until(t, p.stderr, holding("hookbridge: error: ", "address already in use"))
+	p.until(t, p.stderr, holding("hookbridge: hint: ", "ss -ltnp", "bridge { listen ="))
+	if code := p.wait(t); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+}
