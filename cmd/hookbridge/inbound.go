@@ -94,7 +94,8 @@ func inboundReplayCommand(a *app) *cobra.Command {
 		Use:   "replay ID...",
 		Short: "Act on stored webhooks once more",
 		Long: `Act on stored webhooks once more, as if they had just come: after the configuration was mended for one that failed,
-for example. A webhook that has had its effect changes nothing, for its record is as it says or newer.
+for example. An old one never undoes what is newer where the job has a version; where it has none, the record in it counts
+as the newest until the next poll.
 The running daemon does it; where none runs it is done here. Exit code 1 where one failed (again).
 --json: what inbound list --json prints, one object a line.`,
 		Args: between(1, -1, "the number of a webhook"),

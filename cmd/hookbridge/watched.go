@@ -33,9 +33,13 @@ func (a *app) watchdogs(s daemon.Status, now time.Time) {
 		if w.Missed > 0 {
 			missed.paint = a.out.yellow
 		}
+		probe, audit, words := ahead(w.Probe, now), ahead(w.Audit, now), printable(w.Words)
+		if j.State == "paused" {
+			probe, audit, words = "-", "-", "the job is paused: webhooks are taken, and nothing is polled"
+		}
 		t.add(plain(j.Name), a.watchdogCell(w.State), plain(since), plain(ago(w.Last, now)), plain(fmt.Sprint(w.Webhooks)), missed,
-			plain(ahead(w.Probe, now)), plain(ahead(w.Audit, now)))
-		t.note(plain(printable(w.Words)))
+			plain(probe), plain(audit))
+		t.note(plain(words))
 		if w.Warning != "" {
 			t.note(cell{"warning: " + printable(w.Warning), a.out.yellow})
 		}

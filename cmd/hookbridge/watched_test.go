@@ -20,17 +20,20 @@ func TestStatusExplainsWatchdogs(t *testing.T) {
 			Webhooks: 1204, Missed: 2, Probe: now.Add(19 * time.Minute), Audit: now.Add(8 * time.Hour), Words: "last event 42 min ago"}},
 		{Name: "plain"},
 		{Name: "silent", Watchdog: &watchdog.Status{State: watchdog.Unproven, Words: "no event yet", Warning: "check\x1b the sender"}},
+		{Name: "resting", State: "paused", Watchdog: &watchdog.Status{State: watchdog.Listening, Since: now, Last: now, Probe: now, Audit: now, Words: "probing"}},
 		{Name: "gone", History: []bridge.Transition{{From: "listening", To: "probing", At: now.Add(-2 * time.Hour), Why: "a"},
 			{From: "probing", To: "fallback", At: now.Add(-time.Minute), Why: "3 changes found"}}},
 	}}
 	want := `
-WATCHDOG  STATE      SINCE    LAST WEBHOOK  WEBHOOKS  MISSED  NEXT PROBE  NEXT AUDIT
-orders    listening  3h ago   42m ago           1204       2  in 19m      in 8h
+WATCHDOG  STATE      SINCE     LAST WEBHOOK  WEBHOOKS  MISSED  NEXT PROBE  NEXT AUDIT
+orders    listening  3h ago    42m ago           1204       2  in 19m      in 8h
   last event 42 min ago
-silent    unproven   -        never                0       0  -           -
+silent    unproven   -         never                0       0  -           -
   no event yet
   warning: check\x1b the sender
-gone      fallback   60s ago  -                    -       -  -           -
+resting   listening  just now  just now             0       0  -           -
+  the job is paused: webhooks are taken, and nothing is polled
+gone      fallback   60s ago   -                    -       -  -           -
   when it was last written down: 3 changes found
 `
 	var out bytes.Buffer
