@@ -258,6 +258,37 @@ func TestAWebhookIsOverWithItsLastIntent(t *testing.T) {
 	b.sound()
 }
 
+// A commit that does what a webhook waited for ends the intent, and only where it wrote the row.
+func TestAnIntentEndsInTheCommitOfItsEffect(t *testing.T) {
+	for _, overtaken := range []bool{false, true} {
+		b := setUp(t, open(t, path(t)))
+		ids := b.create(true, "1")
+		take := &bridge.Take{Webhook: webhook("d1"), Intents: []bridge.Intent{{Job: b.job.Number, Kind: bridge.IntentApply}}}
+		b.take(take)
+		began := b.begin()
+		if overtaken {
+			b.take(b.apply("d2", "1"))
+		}
+		chunk := b.chunk(began)
+		put := created("1", `{"by":"d1"}`)
+		put.Entry.ID, put.Event.Op, put.Event.Origin = ids[0], bridge.Updated, bridge.Webhook
+		chunk.Puts, chunk.Intent = []bridge.Put{put}, take.Intents[0].ID
+		b.commit(chunk)
+		b.EndRun(b.job.Number, began)
+		open, want := 0, bridge.InboundApplied
+		if overtaken {
+			open, want = 1, bridge.InboundReceived
+		}
+		if left := must[[]bridge.Intent](t)(b.Intents(t.Context())); len(left) != open {
+			t.Errorf("overtaken %v: intents %+v, want %d", overtaken, left, open)
+		}
+		if got := must[bridge.Inbound](t)(b.Inbound(t.Context(), take.Webhook.ID)); got.State != want {
+			t.Errorf("overtaken %v: the webhook is %s, want %s", overtaken, got.State, want)
+		}
+		b.sound()
+	}
+}
+
 func TestIntentsOutliveTheProcessAndEndWithTheirJob(t *testing.T) {
 	file := path(t)
 	db, err := sqlite.Open(t.Context(), file, sqlite.Options{})
