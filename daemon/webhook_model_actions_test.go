@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -188,3 +189,48 @@ func (m *hookMachine) outage(broken bool) {
 
 // Kill ends the process and starts the next.
 func (m *hookMachine) Kill(t *rapid.T) { m.reopen(t) }
+
+// A webhook that came before the baseline acts once, wherever the process is killed while it does.
+func TestAWebhookThatWaitedActsOnceWhereverItIsKilled(t *testing.T) {
+	for n := range 60 {
+		source, power := newLegacy(t, `{"id":1,"v":2}`), &fuse{left: -1}
+		b := newBench(t, watched(source.URL, "http://127.0.0.1:9", "on_event = \"apply\"\nrecord = event.body", ""))
+		open := func() *Daemon {
+			d, err := Open(t.Context(), Options{Path: b.path, Fault: power.fault})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		d := open()
+		if got := hook(t, d, "m1", `{"id":1,"v":1}`); got/100 != 2 {
+			t.Fatalf("the webhook was answered %d", got)
+		}
+		power.light(n)
+		poll(t, d, "orders")
+		cut := power.put()
+		power.light(0)
+		_ = d.Close()
+		power.put()
+		d = open()
+		for range 3 {
+			poll(t, d, "orders")
+		}
+		told := 0
+		for _, k := range kinds(t, d) {
+			if strings.HasPrefix(k, "orders.updated 1 webhook ") {
+				told++
+			}
+		}
+		if states := inboundStates(t, d); told != 1 || states[bridge.InboundApplied] != 1 {
+			t.Errorf("killed at statement %d: told %d times, %v: %q", n, told, states, kinds(t, d))
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if !cut {
+			return
+		}
+	}
+	t.Error("the power was cut at each of 60 statements; the run should have ended")
+}

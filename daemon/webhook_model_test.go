@@ -25,7 +25,7 @@ import (
 func TestWebhooksAndPollsTellTheTruthOnce(t *testing.T) {
 	chosen := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { chosen[f.Name] = true })
-	for name, value := range map[string]string{"rapid.checks": "30", "rapid.steps": "25"} {
+	for name, value := range map[string]string{"rapid.checks": "40", "rapid.steps": "25"} {
 		if f := flag.Lookup(name); !chosen[name] {
 			before := f.Value.String()
 			_ = f.Value.Set(value)
