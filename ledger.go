@@ -157,6 +157,7 @@ type Committed struct {
 	Told     int64   // events written
 	Took     time.Duration
 	Sequence int64
+	Left     bool  // a row was left alone, absences included
 	Number   int64 // of the commit, as BeginRun counts them
 }
 

@@ -47,7 +47,13 @@ func (d *Daemon) Accept(ctx context.Context, w *bridge.Inbound, body json.RawMes
 			return false, err
 		}
 		duplicate, err := d.takeEffects(ctx, e)
-		if errors.Is(err, bridge.ErrMoved) && try < acceptTries {
+		switch {
+		case try == acceptTries:
+		case errors.Is(err, bridge.ErrMoved):
+			continue
+		case errors.Is(err, errRetired): // a reload is replacing the job: the new one is asked
+			d.reloading.Lock()
+			d.reloading.Unlock() //nolint:staticcheck // its end is waited for
 			continue
 		}
 		return duplicate, err
@@ -57,9 +63,11 @@ func (d *Daemon) Accept(ctx context.Context, w *bridge.Inbound, body json.RawMes
 // takeEffects commits a webhook and brings everything in memory up to it.
 func (d *Daemon) takeEffects(ctx context.Context, e *effects) (bool, error) {
 	for _, p := range e.parts {
-		if p.change {
-			defer p.job.writing()()
+		leave, err := p.job.enter(p.change)
+		if err != nil {
+			return false, err
 		}
+		defer leave()
 	}
 	duplicate, done, err := d.store.TakeInbound(ctx, &e.take)
 	if err == nil && !duplicate {
@@ -68,11 +76,19 @@ func (d *Daemon) takeEffects(ctx context.Context, e *effects) (bool, error) {
 	return duplicate, err
 }
 
-// writing frames a commit to the snapshot that is no run's, and its note. Meanwhile no run may prove that nothing has
-// changed, and none begins to compare that the commit comes before.
-func (j *job) writing() (written func()) {
+// enter frames a commit for the job that is no run's, and what is noted of it in memory. A retired job takes none any
+// more, and whoever replaces it waits for those under way. Where the commit writes to the snapshot, no run may meanwhile
+// prove that nothing has changed, and none begins to compare that the commit comes before.
+func (j *job) enter(writes bool) (leave func(), err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.retired {
+		return nil, errRetired
+	}
+	j.entered.Add(1)
+	if !writes {
+		return j.entered.Done, nil
+	}
 	j.applying++
 	j.outside++
 	noting := j.noting
@@ -82,7 +98,8 @@ func (j *job) writing() (written func()) {
 		j.applying--
 		j.mu.Unlock()
 		noting.Done()
-	}
+		j.entered.Done()
+	}, nil
 }
 
 // effects works out what a webhook means. Its own mistakes are kept with it as a reason; an error is ours.
@@ -146,6 +163,9 @@ func (d *Daemon) watchers(receiver string) []*job {
 // part works out what a webhook means to one job; nil: nothing.
 func (d *Daemon) part(ctx context.Context, j *job, event configs.InboundEvent) (*part, error) {
 	c := j.cfg.Watchdog
+	if c == nil {
+		return nil, &webhookError{errors.New("the job has no watchdog any more")}
+	}
 	wanted, err := c.Match(event)
 	if err != nil {
 		return nil, &webhookError{err}

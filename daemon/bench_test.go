@@ -81,8 +81,11 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Path != "/records" {
 		one, ok := l.single[r.URL.Path]
-		if !ok {
+		switch {
+		case !ok:
 			w.WriteHeader(http.StatusNotFound)
+		case one == "":
+			w.WriteHeader(http.StatusInternalServerError)
 		}
 		w.Header().Set("content-type", "application/json")
 		_, _ = io.WriteString(w, one)

@@ -22,11 +22,15 @@ const (
 func (d *Daemon) intend(j *job, intent bridge.Intent) {
 	j.mu.Lock()
 	j.intents = append(j.intents, intent)
-	start := intent.Kind == bridge.IntentLookup && !j.looking
+	start := intent.Kind == bridge.IntentLookup && !j.looking && d.serving.Load()
 	if start {
 		j.looking = true
 	}
 	j.mu.Unlock()
+	select {
+	case j.named <- struct{}{}:
+	default:
+	}
 	switch {
 	case !d.serving.Load():
 	case intent.Kind == bridge.IntentPoll:
@@ -160,7 +164,11 @@ func (d *Daemon) applyKept(ctx context.Context, j *job, intent bridge.Intent) er
 // commitPart writes what one record that did not come by a run means, on its own.
 func (d *Daemon) commitPart(ctx context.Context, p *part) error {
 	j := p.job
-	defer j.writing()()
+	leave, err := j.enter(true)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	done, err := d.store.Commit(ctx, p.chunk())
 	if err != nil {
 		return err
@@ -191,17 +199,21 @@ func (d *Daemon) kept(ctx context.Context, id int64) (configs.InboundEvent, erro
 }
 
 // lookUp fetches, one after the other, the records that webhooks have named, until none is left. What fails is tried
-// again for as long as it takes: the webhook was acknowledged.
+// again for as long as it takes, because the webhook was acknowledged; but behind the others, so that a record its
+// system cannot show holds nobody up.
 func (d *Daemon) lookUp(j *job) {
-	wait := lookupWait
+	wait, failed := lookupWait, 0
 	for {
 		j.mu.Lock()
 		var next *bridge.Intent
+		open := 0
 		for i := range j.intents {
-			if j.intents[i].Kind == bridge.IntentLookup {
+			if j.intents[i].Kind != bridge.IntentLookup {
+				continue
+			}
+			if open++; next == nil {
 				intent := j.intents[i]
 				next = &intent
-				break
 			}
 		}
 		if next == nil || j.retired || d.runs.Err() != nil {
@@ -214,7 +226,7 @@ func (d *Daemon) lookUp(j *job) {
 		var fault *webhookError
 		switch {
 		case err == nil:
-			wait = lookupWait
+			wait, failed = lookupWait, 0
 			d.endIntents(j, j.takeIntent(next.ID), bridge.InboundApplied, "")
 			continue
 		case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
@@ -222,12 +234,25 @@ func (d *Daemon) lookUp(j *job) {
 			d.endIntents(j, j.takeIntent(next.ID), bridge.InboundFailed, err.Error())
 			continue
 		}
-		d.log.Warn("look-up failed; it will be tried again", "job", j.cfg.Name, "in", wait, "error", err)
+		d.log.Warn("look-up failed; it will be tried again", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
+		j.mu.Lock()
+		for n, i := range j.intents {
+			if i.ID == next.ID {
+				j.intents = append(append(j.intents[:n:n], j.intents[n+1:]...), i)
+				break
+			}
+		}
+		j.mu.Unlock()
+		if failed++; failed < open {
+			continue
+		}
+		failed = 0 // none of them can be looked up now
 		select {
 		case <-time.After(wait):
+			wait = min(2*wait, maxBackoff)
+		case <-j.named:
 		case <-d.runs.Done():
 		}
-		wait = min(2*wait, maxBackoff)
 	}
 }
 
@@ -249,6 +274,9 @@ func (d *Daemon) lookUpOne(j *job, intent *bridge.Intent) error {
 	event, err := d.kept(ctx, intent.Inbound)
 	if err != nil {
 		return err
+	}
+	if j.cfg.Lookup == nil {
+		return &webhookError{errors.New("the job looks nothing up any more")}
 	}
 	url, err := j.cfg.Lookup.URL(event)
 	if err != nil {

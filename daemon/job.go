@@ -29,27 +29,30 @@ type job struct {
 	reconcile tick   // without times: the job is not reconciled by itself
 	watch     *watch // nil: the job has no watchdog
 
-	mu      sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
-	state   bridge.JobState
-	targets []bridge.Target
-	retired bool
-	cancel  context.CancelCauseFunc // of the run in progress; nil: none
-	current *turn                   // queued or running; nil: idle
-	running bool
-	after   *turn     // follows the current one
-	ended   time.Time // when a run last ended well, or the job was opened
-	stalled bool      // told that no run has ended in three intervals
-	skewed  bool      // told that the source's clock differs from ours
-	waiting string    // why the job does not run although it is due: backlog
-	outlook outlook
-	told    told
+	mu       sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
+	state    bridge.JobState
+	targets  []bridge.Target
+	retired  bool
+	cancel   context.CancelCauseFunc // of the run in progress; nil: none
+	current  *turn                   // queued or running; nil: idle
+	running  bool
+	after    *turn     // follows the current one
+	ended    time.Time // when a run last ended well, or the job was opened
+	stalled  bool      // told that no run has ended in three intervals
+	skewed   bool      // told that the source's clock differs from ours
+	waiting  string    // why the job does not run although it is due: backlog
+	outlook  outlook
+	followed bool // the last run was followed at once by another, because rows were left alone
+	told     told
 
+	entered  sync.WaitGroup  // commits for the job that are no run's
 	applying int             // webhooks whose effects are being committed
 	outside  int             // commits to the snapshot that were no run's
 	noting   *sync.WaitGroup // those of them that are not noted yet
 	notes    []noted         // rows written so, that the index does not know yet
 	lost     int64           // there were too many to note, up to this commit
 	intents  []bridge.Intent // that acknowledged webhooks wait for
+	named    chan struct{}   // of one: a webhook has brought an intent
 	looking  bool            // somebody works on the look-ups among them
 	logged   string          // the last failure that was logged
 }
@@ -66,7 +69,7 @@ type outlook struct {
 var errRetired = errors.New("the job's configuration changed under the run")
 
 func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
-	j := &job{cfg: cfg, number: state.Number, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), absent: absent, noting: new(sync.WaitGroup),
+	j := &job{cfg: cfg, number: state.Number, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), named: make(chan struct{}, 1), absent: absent, noting: new(sync.WaitGroup),
 		state: state, targets: targets, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
 	j.schedule = tick{job: j, origin: bridge.Schedule, times: cfg.Schedule}

@@ -81,6 +81,7 @@ func (d *Daemon) Approve(ctx context.Context, request ApproveRequest) (ApproveRe
 		return ApproveReport{}, fmt.Errorf("job %q: nothing is held", request.Job)
 	}
 	report, err := d.approve(ctx, j, state, began, ids, request.Reject)
+	j.bad = nil // the quarantine goes with the last chunk; the next run brings it back
 	if err != nil {
 		j.memory = nil // how far it came stands in the store
 		j.absent = 1

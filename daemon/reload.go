@@ -81,6 +81,7 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
 		for name, j := range old {
 			if moved(moves, name) {
 				j.retire() // before its state is read under the new name
+				j.entered.Wait()
 			}
 		}
 	}
@@ -168,7 +169,10 @@ func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Targ
 	if err != nil {
 		return nil, false, err
 	}
-	wasRunning = before != nil && before.retire()
+	if before != nil {
+		wasRunning = before.retire()
+		before.entered.Wait()
+	}
 	state, err := d.store.OpenJob(ctx, c.Name, c.Digest, r.String())
 	if err != nil {
 		return nil, false, err
@@ -187,10 +191,16 @@ func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Targ
 			return nil, false, err
 		}
 	}
-	if before != nil {
-		before.mu.Lock()
-		j.intents = before.intents
-		before.mu.Unlock()
+	if c.Watchdog != nil && d.cfg.Load() != nil { // at the start they are read for all jobs at once
+		open, err := d.store.Intents(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, intent := range open {
+			if intent.Job == j.number {
+				j.intents = append(j.intents, intent)
+			}
+		}
 	}
 	return j, wasRunning, nil
 }

@@ -224,6 +224,9 @@ func (r *run) apply(ctx context.Context, chunk *bridge.Chunk, puts, deletes []st
 	if err != nil {
 		return err
 	}
+	if done.Left {
+		r.broken = true
+	}
 	index := r.memory.index
 	for i, t := range puts {
 		switch {

@@ -156,7 +156,10 @@ func (d *Daemon) onTick(t *tick, due, now time.Time) {
 	}
 	reason := watchdog.None
 	if j.watch != nil && t == &j.schedule {
-		if reason = j.watch.scheduled(); reason == watchdog.None && len(j.intents) == 0 {
+		if reason = j.watch.scheduled(); reason == watchdog.None && len(j.intents) == 0 && !j.outlook.confirm && j.state.LastRun.Pending == 0 {
+			if !j.running {
+				j.ended = now // nothing was due, so nothing is overdue
+			}
 			return // webhooks tell: the schedule rests
 		}
 	}
@@ -285,7 +288,11 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 			}
 			d.plan(&j.schedule, next.Round(0))
 		}
-		if outlook.follow {
+		j.mu.Lock()
+		follow := outlook.follow && !j.followed // once; after that the next tick
+		j.followed = follow
+		j.mu.Unlock()
+		if follow {
 			d.request(j, report.Origin)
 		}
 	case d.runs.Err() != nil || next.IsZero():

@@ -65,6 +65,9 @@ func (d *Daemon) hear(w *watch) {
 
 // consult asks the machine what to do now, and does it: a poll it wants, and everything that its changes of state mean.
 func (d *Daemon) consult(w *watch) {
+	if w.job.gone() {
+		return // its successor has a machine of its own
+	}
 	now := time.Now()
 	w.mu.Lock()
 	decision := w.machine.Next(now)
@@ -81,6 +84,13 @@ func (d *Daemon) consult(w *watch) {
 		at = time.Now().Round(0).Add(at.Sub(now))
 	}
 	d.plan(&w.alarm, at)
+}
+
+// gone reports whether the job was retired.
+func (j *job) gone() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.retired
 }
 
 // scheduled is what a tick of the job's schedule is at this moment; None while webhooks make it rest.
@@ -135,17 +145,18 @@ func (d *Daemon) watchEnded(j *job, report bridge.RunReport) {
 		return
 	}
 	j.mu.Lock()
-	changes, retryAt := j.outlook.changes, j.outlook.retryAt
+	changes, retryAt, baselined := j.outlook.changes, j.outlook.retryAt, j.state.Baselined
 	j.outlook.changes = nil
 	j.mu.Unlock()
 	result := watchdog.PollResult{
-		Failed:   report.Outcome == bridge.RunFailed || report.Outcome == bridge.RunDropped,
-		RetryAt:  retryAt,
-		Complete: report.Complete,
-		Gaps:     report.Bad > 0,
-		Silent:   report.Outcome == bridge.RunBaseline,
-		Absent:   report.Pending > 0,
-		Changes:  changes,
+		Failed:     report.Outcome == bridge.RunFailed || report.Outcome == bridge.RunDropped,
+		RetryAt:    retryAt,
+		Complete:   report.Complete,
+		Gaps:       report.Bad > 0,
+		Silent:     report.Outcome == bridge.RunBaseline,
+		Absent:     report.Pending > 0,
+		NoBaseline: !baselined,
+		Changes:    changes,
 	}
 	w.mu.Lock()
 	w.machine.PollEnded(time.Now(), result)
@@ -168,6 +179,9 @@ func (d *Daemon) toldBy(w *watch, hook watchdog.Webhook) {
 
 // keepWatch writes the machine's memory down, with the next batch of run rows.
 func (d *Daemon) keepWatch(w *watch) {
+	if w.job.gone() {
+		return
+	}
 	w.mu.Lock()
 	memory, err := json.Marshal(w.machine)
 	w.saved = time.Now()

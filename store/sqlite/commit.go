@@ -44,7 +44,7 @@ func (t *tx) applyChunk(chunk *bridge.Chunk) (bridge.Committed, error) {
 	if err := w.apply(); err != nil {
 		return done, err
 	}
-	done.Told, done.Sequence, done.Number = w.told, j.sequence, w.commit
+	done.Told, done.Sequence, done.Number, done.Left = w.told, j.sequence, w.commit, w.left
 	return done, nil
 }
 
