@@ -46,7 +46,7 @@ func (m *Machine) fall(t time.Time, missed int, waited time.Duration) {
 
 // believe ends the recovery.
 func (m *Machine) believe(t time.Time) {
-	m.enter(t, Listening, plural(m.state.Shadows, "poll") + " with traffic found nothing that webhooks had not told", 0)
+	m.enter(t, Listening, plural(m.state.Shadows, "poll")+" with traffic found nothing that webhooks had not told", 0)
 	m.judge.fallen = false
 	d := &m.state.Detector
 	d.settle(&m.calendar, m.state.Polled)
