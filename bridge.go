@@ -34,6 +34,7 @@ type Outcome struct {
 	Stable      bool       // nothing moved between pages while we read
 	NotModified bool       // proved that nothing changed since From (304s or the same bytes); nothing was emitted
 	Incremental bool       // read from a watermark on: never Complete, says nothing of absence, and Next is to be kept all the same
+	Window      bool       // only the newest records are shown: Incremental, too; where none of them is known, some may have been missed
 	Pages       int        // answers read
 	Bytes       int64      // decompressed bytes read
 	Date        time.Time  // Date header of the first answer; zero where there is none

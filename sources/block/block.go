@@ -8,24 +8,56 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/json"
 )
 
-// Format reads the decode block of a source; the zero Format without one.
+// decoders are the formats there are. endings are those of file names that say that a file is in the format.
+var decoders = []struct {
+	name    string
+	read    func(*attr.Reader) decode.Format
+	endings []string
+	byName  decode.Format // what a file with such an ending is read as, without a decode block
+}{
+	{"json", json.Read, []string{".json"}, json.Format{}},
+	{"ndjson", json.ReadLines, []string{".ndjson", ".jsonl"}, json.Lines{}},
+}
+
+// later are decoders that belong to the language but are not here yet.
+var later = []string{"csv", "feed", "xlsx", "xml"}
+
+// Format reads the decode block of a source; nil without one.
 func Format(r *attr.Reader) decode.Format {
+	kinds := make([]string, len(decoders))
+	for i, d := range decoders {
+		kinds[i] = d.name
+	}
 	block := r.Block("decode", 1)
-	if block == nil || !Choice(r, block, "decoder", decode.Kinds(), "xml", "csv", "feed", "xlsx") {
-		return decode.Format{}
+	if block == nil || !Choice(r, block, "decoder", kinds, later...) {
+		return nil
 	}
-	kind := decode.Kind(block.Labels[0])
-	c := r.Child(block, `decode "`+string(kind)+`"`)
-	if kind == decode.KindNDJSON {
-		return decode.Format{Kind: kind}
+	d := decoders[slices.Index(kinds, block.Labels[0])]
+	return d.read(r.Child(block, `decode "`+d.name+`"`))
+}
+
+// ByName is the format that the ending of a file's name tells; nil where it tells none.
+func ByName(name string) decode.Format {
+	for _, d := range decoders {
+		for _, ending := range d.endings {
+			if strings.HasSuffix(name, ending) {
+				return d.byName
+			}
+		}
 	}
-	items, err := decode.ParsePath(c.String("items", "@this"))
-	if err != nil {
-		c.Errorf(c.Range("items"), "Invalid path", `%v. Records are found by dotted names, such as "data.orders", or "@this" for the whole body.`, err)
+	return nil
+}
+
+// Endings lists the endings of file names that tell a format.
+func Endings() []string {
+	var all []string
+	for _, d := range decoders {
+		all = append(all, d.endings...)
 	}
-	return decode.Format{Kind: kind, Items: items}
+	return all
 }
 
 // Choice reports whether the label of a block is one of kinds, and notes a diagnostic where it is not; later are those

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,31 +23,52 @@ func (e *ItemsError) Error() string {
 	switch {
 	case len(e.Path) == 0:
 		return fmt.Sprintf("the body is %s, not an array; items names the path to the array", e.Found)
-	case e.Found == missing && e.Body != "":
+	case e.Found == Missing && e.Body != "":
 		return fmt.Sprintf("items path %q is missing: the body is %s", e.Path, e.Body)
-	case e.Found == missing:
+	case e.Found == Missing:
 		return fmt.Sprintf("items path %q is missing", e.Path)
 	default:
 		return fmt.Sprintf("items path %q is %s, not an array", e.Path, e.Found)
 	}
 }
 
-// SyntaxError is a document that is not valid JSON: malformed, cut short, with a member name twice or with text that is
-// not UTF-8. Offset counts bytes from the start of the document; Line is set for line-delimited documents only.
+// RecordError is a valid document that does not hold a record where it was said to be.
+type RecordError struct {
+	Path  Path
+	Found string // "missing", "null", "an array" ...
+}
+
+func (e *RecordError) Error() string {
+	if len(e.Path) == 0 {
+		return fmt.Sprintf("the body is %s, not an object; record names the path to the object", e.Found)
+	}
+	if e.Found == Missing {
+		return fmt.Sprintf("record path %q is missing", e.Path)
+	}
+	return fmt.Sprintf("record path %q is %s, not an object", e.Path, e.Found)
+}
+
+// SyntaxError is a document that is not what it should be: malformed, cut short, with a member name twice or with bytes
+// that are no text. Where Line is 0, Offset counts bytes from the start of the document.
 type SyntaxError struct {
-	Offset  int64
-	Line    int
-	Pointer string // JSON Pointer (RFC 6901) of the value it happened in
-	Err     error
+	Language string // "JSON" where it is empty
+	Offset   int64
+	Line     int    // from 1; with it, Offset counts bytes from the start of the line
+	Column   int    // field of the line, from 1, in formats that have such; 0: none
+	Pointer  string // JSON Pointer (RFC 6901) of the value it happened in
+	Err      error
 }
 
 func (e *SyntaxError) Error() string {
-	what := "is not valid JSON"
+	what := "is not valid " + cmp.Or(e.Language, "JSON")
 	if e.Truncated() {
 		what = "ends in the middle of a value"
 	}
 	where := fmt.Sprintf("at byte %d", e.Offset)
-	if e.Line > 0 {
+	switch {
+	case e.Line > 0 && e.Column > 0:
+		where = fmt.Sprintf("at line %d, column %d", e.Line, e.Column)
+	case e.Line > 0:
 		where = fmt.Sprintf("at line %d, byte %d of the line", e.Line, e.Offset)
 	}
 	if e.Pointer != "" {
@@ -76,9 +98,11 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("record %d %s", e.Item, e.Limit)
 }
 
-const missing = "missing"
+// Missing is what an ItemsError or RecordError found where there is nothing.
+const Missing = "missing"
 
-func describe(kind jsontext.Kind) string {
+// Describe names the sort of a JSON value, as errors put it.
+func Describe(kind jsontext.Kind) string {
 	switch kind {
 	case 'n':
 		return "null"
@@ -104,4 +128,15 @@ func clip(text string, n int) string {
 		n--
 	}
 	return text[:n] + "…"
+}
+
+// Size writes a number of bytes for people.
+func Size(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.4g KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
 }

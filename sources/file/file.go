@@ -24,7 +24,7 @@ import (
 type Source struct {
 	dir     string
 	pattern string
-	format  decode.Format // Kind is empty where each file's name decides
+	format  decode.Format // nil where each file's name decides
 	maxSize int64
 }
 
@@ -35,8 +35,8 @@ func Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl
 	if s.pattern != "" {
 		if !doublestar.ValidatePathPattern(s.pattern) {
 			r.Errorf(r.Range("path"), "Invalid pattern", "path is a file name or a pattern with *, ?, [a-z], {a,b} and **; this one is malformed.")
-		} else if byName(s.pattern) == "" && !strings.HasSuffix(s.pattern, "}") && len(r.Blocks("decode")) == 0 {
-			r.Errorf(r.Range("path"), "Unknown kind of file", `The name does not say what is in the file: .json, .ndjson and .jsonl do. Add decode "json" {} or decode "ndjson" {}.`)
+		} else if block.ByName(s.pattern) == nil && !strings.HasSuffix(s.pattern, "}") && len(r.Blocks("decode")) == 0 {
+			r.Errorf(r.Range("path"), "Unknown kind of file", `The name does not say what is in the file, as %s do. Add a decode block, such as decode "json" {}.`, strings.Join(block.Endings(), ", "))
 		}
 	}
 	s.maxSize = r.Size("max_body", 2<<30)
@@ -47,25 +47,11 @@ func Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.Source, hcl
 	return s, diags
 }
 
-// byName tells the format from the ending of a name; it is empty where that says nothing.
-func byName(name string) decode.Kind {
-	switch {
-	case strings.HasSuffix(name, ".json"):
-		return decode.KindJSON
-	case strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".jsonl"):
-		return decode.KindNDJSON
-	}
-	return ""
-}
-
 // Identity names the pattern as it is written and how the files are read.
 func (s *Source) Identity() string {
-	items := "lines"
-	switch s.format.Kind {
-	case decode.KindJSON:
-		items = s.format.Items.String()
-	case "":
-		items = "by name"
+	items := "by name"
+	if s.format != nil {
+		items = s.format.Identity()
 	}
 	return "file " + s.pattern + " " + items
 }
@@ -101,7 +87,9 @@ func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit fu
 	if err != nil {
 		return outcome, fmt.Errorf("source.file: %w", err)
 	}
-	outcome.Complete = true
+	outcome.Window = s.format != nil && s.format.Window()
+	outcome.Incremental = outcome.Window
+	outcome.Complete = !outcome.Incremental
 	outcome.Stable = slices.Equal(names, after)
 	if outcome.Stable {
 		outcome.Next = remember(memory)

@@ -274,9 +274,9 @@ func TestTheFetchEndsWithItsContextAndWithEmit(t *testing.T) {
 func TestDecodeNotesMistakes(t *testing.T) {
 	for block, want := range map[string]string{
 		``:                                      `"path"`,
-		`path = "a.csv"`:                        `The name does not say what is in the file: .json, .ndjson and .jsonl do. Add decode "json" {} or decode "ndjson" {}.`,
+		`path = "a.dat"`:                        `The name does not say what is in the file, as .json, `,
 		`path = "[a.json"`:                      `this one is malformed`,
-		"path = \"a\"\ndecode \"csv\" {}":       `belongs to the language`,
+		"path = \"a\"\ndecode \"xlsx\" {}":      `belongs to the language`,
 		"path = \"a.json\"\npatj = 1":           `Did you mean "path"?`,
 		"path = \"a.json\"\nurl = \"http://x\"": `An argument named "url" is not expected here.`,
 	} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/zeebo/xxh3"
 )
@@ -155,10 +156,10 @@ func (s *Source) read(ctx context.Context, name string, page int, emit func(brid
 		return known{}, 0, nil, fmt.Errorf("%d bytes are more than max_body (%d); raise it if that is right", f.Size, s.maxSize)
 	}
 	format := s.format
-	if format.Kind == "" {
-		format.Kind = byName(name)
+	if format == nil {
+		format = block.ByName(name)
 	}
-	if format.Kind == "" {
+	if format == nil {
 		return known{}, 0, nil, errors.New("the name does not say what is in the file; add a decode block")
 	}
 	hash := xxh3.New()

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
+	"fmt"
 	"maps"
 	nethttp "net/http"
 	"net/url"
@@ -20,6 +20,7 @@ import (
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/json"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -65,12 +66,11 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 			src.url = with(src.url, name, query[name])
 		}
 	}
-	src.header = header(r, s.userAgent)
-	src.body = payload(r, src.method, src.header)
-	src.format = block.Format(r)
-	if src.format.Kind == "" {
-		src.format.Kind = decode.KindJSON
+	if src.format = block.Format(r); src.format == nil {
+		src.format = json.Format{}
 	}
+	src.header = header(r, s.userAgent, src.format)
+	src.body = payload(r, src.method, src.header)
 	src.paging = pagination(r, src.format)
 	src.login = s.auth(r)
 	src.since = src.incremental(r)
@@ -112,15 +112,11 @@ func userinfo(u *url.URL) (basic, bool) {
 }
 
 func (s *Source) identify() string {
-	items := "lines"
-	if s.format.Kind == decode.KindJSON {
-		items = s.format.Items.String()
-	}
 	shown := *s.url
 	shown.RawQuery = ""
 	// Before the first login, so that a token cannot be part of it.
 	sum := sha256.Sum256([]byte(s.scrub(s.whole().String()) + "\x00" + s.scrub(string(s.body))))
-	return s.scrub(strings.Join([]string{"http", s.method, shown.String(), items}, " ")) + " " + hex.EncodeToString(sum[:8])
+	return s.scrub(strings.Join([]string{"http", s.method, shown.String(), s.format.Identity()}, " ")) + " " + hex.EncodeToString(sum[:8])
 }
 
 func address(r *attr.Reader, name string) *url.URL {
@@ -143,8 +139,8 @@ func address(r *attr.Reader, name string) *url.URL {
 	return nil
 }
 
-func header(r *attr.Reader, userAgent string) nethttp.Header {
-	h := nethttp.Header{"Accept": {"application/json"}, "User-Agent": {userAgent}}
+func header(r *attr.Reader, userAgent string, format decode.Format) nethttp.Header {
+	h := nethttp.Header{"Accept": {format.Accept()}, "User-Agent": {userAgent}}
 	for name, value := range r.StringMap("headers") {
 		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			r.Errorf(r.Range("headers"), "Invalid header", "The header %q has a name or a value that HTTP does not allow.", name)
@@ -205,8 +201,8 @@ func pagination(r *attr.Reader, format decode.Format) paging {
 		if err == nil && path == nil {
 			c.Errorf(c.Range(name), "Invalid path", "%s names one value beside the records, not the whole body.", name)
 		}
-		if format.Kind == decode.KindNDJSON {
-			c.Errorf(c.Range(name), "No envelope", `Line-delimited JSON has nothing beside its records, so %q cannot be read; leave it out, or use decode "json".`, name)
+		if !format.Enveloped() {
+			c.Errorf(c.Range(name), "No envelope", `A document of this format has nothing beside its records, so %q cannot be read; leave it out, or use decode "json".`, name)
 		}
 		return path
 	}
@@ -237,13 +233,13 @@ func pagination(r *attr.Reader, format decode.Format) paging {
 				c.Errorf(c.Range("last"), "Invalid path", "last names a field of the record, such as \"id\".")
 			}
 			p.last = gjsonPath(last)
-		} else if format.Kind == decode.KindNDJSON {
-			c.Errorf(b.DefRange(), "No envelope", `Line-delimited JSON has nothing beside its records: write last, or use decode "json".`)
+		} else if !format.Enveloped() {
+			c.Errorf(b.DefRange(), "No envelope", `A document of this format has nothing beside its records: write last, or use decode "json".`)
 		} else {
 			p.next = path("next", "next_cursor")
 		}
 		p.moreWritten = c.Has("more")
-		if p.moreWritten || format.Kind != decode.KindNDJSON {
+		if p.moreWritten || format.Enveloped() {
 			p.more = path("more", defaultHas)
 		}
 	case byNext:
@@ -296,8 +292,7 @@ func certificates(r *attr.Reader, dir string, key *clientKey) *tls.Config {
 			c.Errorf(c.Range(name), "Unreadable file", "%s cannot be read: %v.", name, err)
 			return nil
 		}
-		header, _ := json.Marshal([]any{name, len(data)})
-		sum.Write(header)
+		fmt.Fprintf(sum, "%s %d ", name, len(data))
 		sum.Write(data)
 		return data
 	}

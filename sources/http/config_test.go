@@ -31,7 +31,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"a cursor without param", "url = \"http://x\"\npagination \"cursor\" {}", `"param"`},
 		{"two cursors", "url = \"http://x\"\npagination \"cursor\" {\n  param = \"after\"\n  next = \"n\"\n  last = \"id\"\n}", `5: The cursor stands either in the body (next) or in the last record (last), not both.`},
 		{"half a page size", "url = \"http://x\"\npagination \"page\" { size = 10 }", `2: size_param and size belong together`},
-		{"an envelope around lines", "url = \"http://x\"\ndecode \"ndjson\" {}\npagination \"page\" { total = \"total\" }", `3: Line-delimited JSON has nothing beside its records`},
+		{"an envelope around lines", "url = \"http://x\"\ndecode \"ndjson\" {}\npagination \"page\" { total = \"total\" }", `3: A document of this format has nothing beside its records`},
 		{"an unknown login", "url = \"http://x\"\nauth \"baerer\" { token = \"x\" }", `2: There is no auth "baerer". Did you mean "bearer"?`},
 		{"a login of later", "url = \"http://x\"\nauth \"digest\" { username = \"x\" }", `2: The auth "digest" belongs to the language`},
 		{"an empty token", "url = \"http://x\"\nauth \"bearer\" { token = \"\" }", `2: `},

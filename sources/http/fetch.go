@@ -110,7 +110,9 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 	if err := f.settle(sum); err != nil {
 		return outcome, f.fail(number, err)
 	}
-	outcome.Complete = !f.incremental
+	outcome.Window = f.format.Window()
+	outcome.Incremental = f.incremental || outcome.Window
+	outcome.Complete = !outcome.Incremental
 	outcome.NotModified = f.verifying
 	switch {
 	case f.incremental && !outcome.Stable:
@@ -318,7 +320,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 			return inner(raw, item)
 		}
 	}
-	envelope, err := f.format.Split(input, decode.Options{Fields: f.paging.fields}, emit)
+	envelope, err := f.format.Split(input, decode.Options{ContentType: resp.Header.Get("Content-Type"), Fields: f.paging.fields}, emit)
 	if f.broken != nil {
 		return f.broken
 	}

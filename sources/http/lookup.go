@@ -2,7 +2,7 @@ package http
 
 import (
 	"context"
-	"encoding/json"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/json"
 )
 
 var _ bridge.Looker = (*Source)(nil)
@@ -19,7 +20,7 @@ var _ bridge.Looker = (*Source)(nil)
 // Lookup fetches one record by GET, whatever the method of the source, with its login, headers, caps and rate; see
 // bridge.Looker. Only an address of the source's own origin is asked, because its credentials go along. 404 and 410 say
 // that there is no such record. An error may be a *bridge.BusyError.
-func (s *Source) Lookup(ctx context.Context, address, record string) (json.RawMessage, bool, error) {
+func (s *Source) Lookup(ctx context.Context, address, record string) (stdjson.RawMessage, bool, error) {
 	path, err := decode.ParsePath(record)
 	if err != nil {
 		return nil, false, s.lost(fmt.Errorf("record: %w", err))
@@ -60,7 +61,7 @@ func (s *Source) lookup(ctx context.Context, target *url.URL, path decode.Path) 
 	}
 	defer content.close()
 	start := &beginning{r: content}
-	record, err := decode.One(start, path, decode.Options{})
+	record, err := json.One(start, path, decode.Options{})
 	switch {
 	case content.err != nil:
 		return nil, s.cutShort(ctx, content, content.err)

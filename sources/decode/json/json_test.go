@@ -1,4 +1,4 @@
-package decode_test
+package json_test
 
 import (
 	"bytes"
@@ -11,16 +11,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/json"
 )
 
+func format(lines bool, items decode.Path) decode.Format {
+	if lines {
+		return json.Lines{}
+	}
+	return json.Format{Items: items}
+}
+
 // split shows everything a split found, in lines: records, fields, error.
-func split(r io.Reader, kind decode.Kind, items string, o decode.Options) string {
+func split(r io.Reader, lines bool, items string, o decode.Options) string {
 	path, err := decode.ParsePath(items)
 	if err != nil {
 		return err.Error()
 	}
 	var b strings.Builder
-	envelope, err := decode.Format{Kind: kind, Items: path}.Split(r, o, func(raw []byte, item int) error {
+	envelope, err := format(lines, path).Split(r, o, func(raw []byte, item int) error {
 		fmt.Fprintf(&b, "%d %s\n", item, raw)
 		return nil
 	})
@@ -36,7 +44,7 @@ func split(r io.Reader, kind decode.Kind, items string, o decode.Options) string
 }
 
 // everyWay splits a document as a buffer, as a stream and byte by byte: the result must be the same.
-func everyWay(t *testing.T, kind decode.Kind, items, document string, o decode.Options, want string) {
+func everyWay(t *testing.T, lines bool, items, document string, o decode.Options, want string) {
 	t.Helper()
 	for name, r := range map[string]io.Reader{
 		"buffer":       bytes.NewBufferString(document),
@@ -44,7 +52,7 @@ func everyWay(t *testing.T, kind decode.Kind, items, document string, o decode.O
 		"byte by byte": iotest.OneByteReader(strings.NewReader(document)),
 		"data and EOF": iotest.DataErrReader(strings.NewReader(document)),
 	} {
-		if diff := cmp.Diff(want, split(r, kind, items, o)); diff != "" {
+		if diff := cmp.Diff(want, split(r, lines, items, o)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -102,13 +110,13 @@ func TestJSON(t *testing.T) {
 		{"NaN", "", `[NaN]`, nil, "error: the body is not valid JSON (at byte 1, in \"/0\"): invalid character 'N' at start of value\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			everyWay(t, decode.KindJSON, test.items, test.document, decode.Options{Fields: paths(t, test.fields...)}, test.want)
+			everyWay(t, false, test.items, test.document, decode.Options{Fields: paths(t, test.fields...)}, test.want)
 		})
 	}
 }
 
 func TestJSONRefusesLoneSurrogates(t *testing.T) {
-	got := split(strings.NewReader(`[{"a":"\ud800\u0041"}]`), decode.KindJSON, "", decode.Options{})
+	got := split(strings.NewReader(`[{"a":"\ud800\u0041"}]`), false, "", decode.Options{})
 	if want := `error: the body is not valid JSON (at byte 7, in "/0/a"): invalid surrogate pair`; !strings.HasPrefix(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -125,7 +133,7 @@ func TestNDJSON(t *testing.T) {
 		{"invalid UTF-8", "\"\xff\"\n", "error: the body is not valid JSON (at line 1, byte 1 of the line): invalid UTF-8\n"},
 		{"a value over two lines", "{\"a\":\n1}\n", "error: the body ends in the middle of a value (at line 1, byte 5 of the line, in \"/a\")\n"},
 	} {
-		t.Run(test.name, func(t *testing.T) { everyWay(t, decode.KindNDJSON, "", test.document, decode.Options{}, test.want) })
+		t.Run(test.name, func(t *testing.T) { everyWay(t, true, "", test.document, decode.Options{}, test.want) })
 	}
 }
 
@@ -151,17 +159,17 @@ func TestCaps(t *testing.T) {
 				if test.name == "much too long" && fmt.Sprintf("%T", r) == "*bytes.Buffer" {
 					continue // a buffer is in memory already; blanks in it cost nothing
 				}
-				if diff := cmp.Diff(test.want, split(r, decode.KindJSON, test.items, test.o)); diff != "" {
+				if diff := cmp.Diff(test.want, split(r, false, test.items, test.o)); diff != "" {
 					t.Errorf("%T (-want +got):\n%s", r, diff)
 				}
 			}
 		})
 	}
 	t.Run("a cursor too long", func(t *testing.T) {
-		everyWay(t, decode.KindJSON, "data", `{"next":"`+strings.Repeat("x", 70<<10)+`","data":[]}`, decode.Options{Fields: paths(t, "next")}, "error: the body has a value of more than 64 KiB at \"next\"\n")
+		everyWay(t, false, "data", `{"next":"`+strings.Repeat("x", 70<<10)+`","data":[]}`, decode.Options{Fields: paths(t, "next")}, "error: the body has a value of more than 64 KiB at \"next\"\n")
 	})
 	t.Run("a line too long", func(t *testing.T) {
-		everyWay(t, decode.KindNDJSON, "", "1\n"+long+"\n", decode.Options{Record: 100}, "1 1\nerror: record 2 is larger than 100 bytes\n")
+		everyWay(t, true, "", "1\n"+long+"\n", decode.Options{Record: 100}, "1 1\nerror: record 2 is larger than 100 bytes\n")
 	})
 }
 
@@ -196,7 +204,8 @@ func TestNoValueFillsMemory(t *testing.T) {
 				text = " "
 			}
 			source := &endless{head: head, text: text}
-			_, err := decode.JSON(source, paths(t, "data")[0][:min(1, strings.Count(head, "{\"x\"")+strings.Count(head, `{"`))], decode.Options{Record: 1 << 20}, func([]byte, int) error { return nil })
+			items := paths(t, "data")[0][:min(1, strings.Count(head, "{\"x\"")+strings.Count(head, `{"`))]
+			_, err := json.Format{Items: items}.Split(source, decode.Options{Record: 1 << 20}, func([]byte, int) error { return nil })
 			if _, ok := errors.AsType[*decode.LimitError](err); !ok {
 				t.Errorf("got %v, want a *LimitError", err)
 			}
@@ -214,7 +223,7 @@ func TestNoValueFillsMemory(t *testing.T) {
 			}
 		}()
 		defer r.Close()
-		_, err := decode.JSON(r, paths(t, "data")[0], decode.Options{}, nil)
+		_, err := json.Format{Items: paths(t, "data")[0]}.Split(r, decode.Options{}, nil)
 		if _, ok := errors.AsType[*decode.LimitError](err); !ok {
 			t.Errorf("got %v, want a *LimitError", err)
 		}
@@ -223,15 +232,15 @@ func TestNoValueFillsMemory(t *testing.T) {
 
 func TestErrorsOfOthersComeThrough(t *testing.T) {
 	mine := errors.New("mine")
-	for _, kind := range decode.Kinds() {
-		format := decode.Format{Kind: decode.Kind(kind)}
+	for _, lines := range []bool{false, true} {
+		format := format(lines, nil)
 		_, err := format.Split(strings.NewReader("[1]"), decode.Options{}, func([]byte, int) error { return mine })
 		if err != mine {
-			t.Errorf("%s: emit's error came back as %v", kind, err)
+			t.Errorf("%T: emit's error came back as %v", format, err)
 		}
 		_, err = format.Split(io.MultiReader(strings.NewReader("[1,"), iotest.ErrReader(mine)), decode.Options{}, func([]byte, int) error { return nil })
 		if err != mine {
-			t.Errorf("%s: the reader's error came back as %v", kind, err)
+			t.Errorf("%T: the reader's error came back as %v", format, err)
 		}
 	}
 }
@@ -258,10 +267,10 @@ type idle struct{}
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
 func TestAReaderWithoutProgressIsGivenUp(t *testing.T) {
-	for _, kind := range decode.Kinds() {
-		_, err := decode.Format{Kind: decode.Kind(kind)}.Split(idle{}, decode.Options{}, nil)
+	for _, lines := range []bool{false, true} {
+		_, err := format(lines, nil).Split(idle{}, decode.Options{}, nil)
 		if !errors.Is(err, io.ErrNoProgress) {
-			t.Errorf("%s: %v", kind, err)
+			t.Errorf("%T: %v", format, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package decode_test
+package json_test
 
 import (
 	"bytes"
@@ -62,10 +62,10 @@ func bare(r io.Reader) error {
 
 // BenchmarkSplit splits 50 MB as a stream. x-bare is the time taken, as a multiple of jsontext alone in the same run.
 func BenchmarkSplit(b *testing.B) {
-	for _, kind := range []decode.Kind{decode.KindJSON, decode.KindNDJSON} {
-		b.Run(string(kind), func(b *testing.B) {
-			data := document(100_000, kind == decode.KindNDJSON)
-			format := decode.Format{Kind: kind, Items: paths(b, "data")[0]}
+	for _, lines := range []bool{false, true} {
+		b.Run(map[bool]string{false: "json", true: "ndjson"}[lines], func(b *testing.B) {
+			data := document(100_000, lines)
+			format := format(lines, paths(b, "data")[0])
 			o := decode.Options{Fields: paths(b, "meta.total", "next")}
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()

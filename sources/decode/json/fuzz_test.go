@@ -1,8 +1,8 @@
-package decode_test
+package json_test
 
 import (
 	"bytes"
-	"encoding/json"
+	stdjson "encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/json"
 )
 
 // FuzzJSON: what the splitter takes is what encoding/json takes for valid, record by record, and it does not matter how
@@ -27,28 +28,28 @@ func FuzzJSON(f *testing.F) {
 			t.Skip()
 		}
 		o := decode.Options{Fields: paths(t, "next", "more", "data.total"), Depth: 20, Record: 1 << 16}
-		whole := split(bytes.NewBuffer(bytes.Clone(document)), decode.KindJSON, items, o)
-		if pieces := split(iotest.HalfReader(bytes.NewReader(document)), decode.KindJSON, items, o); pieces != whole && !strings.Contains(whole, "surrogate") && !strings.Contains(whole, "escape") {
+		whole := split(bytes.NewBuffer(bytes.Clone(document)), false, items, o)
+		if pieces := split(iotest.HalfReader(bytes.NewReader(document)), false, items, o); pieces != whole && !strings.Contains(whole, "surrogate") && !strings.Contains(whole, "escape") {
 			t.Errorf("in one piece:\n%s\nin many:\n%s", whole, pieces)
 		}
 		path, _ := decode.ParsePath(items)
-		var records []json.RawMessage
-		_, err := decode.JSON(bytes.NewReader(document), path, o, func(raw []byte, _ int) error {
+		var records []stdjson.RawMessage
+		_, err := json.Format{Items: path}.Split(bytes.NewReader(document), o, func(raw []byte, _ int) error {
 			records = append(records, bytes.Clone(raw))
 			return nil
 		})
 		for _, record := range records {
-			if !json.Valid(record) {
+			if !stdjson.Valid(record) {
 				t.Errorf("emitted %q, which is not JSON", record)
 			}
 		}
 		body := bytes.TrimPrefix(document, []byte("\xef\xbb\xbf"))
 		switch {
-		case err == nil && !json.Valid(body):
+		case err == nil && !stdjson.Valid(body):
 			t.Errorf("took a document that is not JSON: %q", document)
 		case err == nil && len(path) == 0:
-			var want []json.RawMessage
-			if err := json.Unmarshal(body, &want); err != nil || len(want) != len(records) {
+			var want []stdjson.RawMessage
+			if err := stdjson.Unmarshal(body, &want); err != nil || len(want) != len(records) {
 				t.Fatalf("%d records, encoding/json finds %d (%v)", len(records), len(want), err)
 			}
 			for i := range want {
@@ -64,14 +65,14 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// FuzzNDJSON: every line that is not blank is one record, and the split is that of encoding/json.
+// FuzzNDJSON: every line that is not blank is one record, and the split is that of encoding/stdjson.
 func FuzzNDJSON(f *testing.F) {
 	for _, seed := range []string{"", "1\n2", "{\"a\":1}\r\n\n[2]\n", "\xef\xbb\xbf{}\n", "{\n}", "1 2\n", "\"\xff\"\n", "{\"a\":1,\"a\":2}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
 		var records [][]byte
-		_, err := decode.NDJSON(iotest.HalfReader(bytes.NewReader(document)), decode.Options{}, func(raw []byte, item int) error {
+		_, err := json.Lines{}.Split(iotest.HalfReader(bytes.NewReader(document)), decode.Options{}, func(raw []byte, item int) error {
 			if records = append(records, bytes.Clone(raw)); len(records) != item {
 				t.Errorf("record %d is numbered %d", len(records), item)
 			}

@@ -1,4 +1,5 @@
-package decode
+// Package json decodes JSON and line-delimited JSON, streaming, validating and in bounded memory.
+package json
 
 import (
 	"bytes"
@@ -8,12 +9,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
-)
-
-// Defaults of Options.
-const (
-	DefaultDepth  = 128
-	DefaultRecord = 64 << 20
+	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/decode"
 )
 
 // envelopeNames is how many bytes of member names the objects around the records may have altogether: they are held to
@@ -23,53 +20,45 @@ const envelopeNames = 4 << 20
 // envelopeField is how long a scalar asked for by path may be.
 const envelopeField = 64 << 10
 
-// Options are the caps of one document and what is wanted of its envelope. The zero value has the defaults.
-type Options struct {
-	Fields []Path // scalars wanted beside the records; at most 64
-	Depth  int    // of one record
-	Record int64  // bytes of one record
-}
+// Format is JSON whose records are the elements of one array. The zero value takes the whole document as the array.
+type Format struct{ Items decode.Path }
 
-func (o Options) withDefaults() Options {
-	if o.Depth <= 0 {
-		o.Depth = DefaultDepth
+// Read reads the block decode "json".
+func Read(r *attr.Reader) decode.Format {
+	items, err := decode.ParsePath(r.String("items", "@this"))
+	if err != nil {
+		r.Errorf(r.Range("items"), "Invalid path", `%v. Records are found by dotted names, such as "data.orders", or "@this" for the whole body.`, err)
 	}
-	if o.Record <= 0 {
-		o.Record = DefaultRecord
-	}
-	return o
+	return Format{Items: items}
 }
 
-// Field is one value of the envelope. Kind is that of jsontext, 0 where the field is missing. Raw holds scalars only.
-type Field struct {
-	Kind jsontext.Kind
-	Raw  jsontext.Value
-}
+// Identity is the path of the records.
+func (f Format) Identity() string { return f.Items.String() }
 
-// Envelope is what a document said beside its records.
-type Envelope struct {
-	Items  int     // records emitted
-	Fields []Field // as asked for in Options.Fields
-}
+// Accept asks for JSON.
+func (Format) Accept() string { return "application/json" }
 
-// JSON cuts the array at items into records without building trees, and hands each to emit as it was sent, with its
-// number from 1. Memory is bounded by the largest record. The whole document is validated: malformed or truncated JSON,
-// duplicate names, invalid UTF-8 and anything after the document are a *SyntaxError, a missing array is an *ItemsError,
-// something too large or too deep is a *LimitError, nothing at all is ErrEmpty. Whatever r or emit returns is returned
-// as it is. A raw record is valid until emit returns.
-func JSON(r io.Reader, items Path, o Options, emit func(raw []byte, item int) error) (Envelope, error) {
-	o = o.withDefaults()
-	if len(o.Fields) > 64 {
-		return Envelope{}, fmt.Errorf("decode: %d envelope fields asked for, at most 64 are possible", len(o.Fields))
+// Enveloped is true: an object around the records may say more.
+func (Format) Enveloped() bool { return true }
+
+// Window is false: a document holds everything.
+func (Format) Window() bool { return false }
+
+// Split cuts the array at Items into records without building trees, each as it was sent; see decode.Format. Duplicate
+// names, invalid UTF-8 and anything after the document are errors of syntax, too.
+func (f Format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item int) error) (decode.Envelope, error) {
+	o, err := o.WithDefaults()
+	if err != nil {
+		return decode.Envelope{}, err
 	}
 	s := splitters.Get().(*splitter)
 	defer s.release()
 	s.open(r)
-	s.items, s.options, s.emit = items, o, emit
+	s.items, s.options, s.emit = f.Items, o, emit
 	if len(o.Fields) > 0 {
-		s.envelope.Fields = make([]Field, len(o.Fields))
+		s.envelope.Fields = make([]decode.Field, len(o.Fields))
 	}
-	err := s.document()
+	err = s.document()
 	return s.envelope, err
 }
 
@@ -78,10 +67,10 @@ var splitters = sync.Pool{New: func() any { return &splitter{decoder: new(jsonte
 type splitter struct {
 	decoder  *jsontext.Decoder
 	in       meter
-	options  Options
-	items    Path
+	options  decode.Options
+	items    decode.Path
 	emit     func([]byte, int) error
-	envelope Envelope
+	envelope decode.Envelope
 	names    int
 	large    bool // the decoder's buffer has grown beyond reason
 }
@@ -119,7 +108,7 @@ func (s *splitter) document() error {
 	if kind == jsontext.KindInvalid {
 		_, err := s.decoder.ReadToken()
 		if errors.Is(err, io.EOF) {
-			return ErrEmpty
+			return decode.ErrEmpty
 		}
 		return s.fault(err, 0)
 	}
@@ -132,7 +121,7 @@ func (s *splitter) document() error {
 			if err := s.skip(0); err != nil {
 				return err
 			}
-			return &ItemsError{Found: describe(kind)}
+			return &decode.ItemsError{Found: decode.Describe(kind)}
 		}
 		found, err = true, s.array()
 	case kind == '{':
@@ -149,13 +138,13 @@ func (s *splitter) document() error {
 	case err != nil:
 		return s.fault(err, 0)
 	default:
-		return &SyntaxError{Offset: s.decoder.InputOffset(), Err: errors.New("something follows after the end of the document")}
+		return &decode.SyntaxError{Offset: s.decoder.InputOffset(), Err: errors.New("something follows after the end of the document")}
 	}
 	if !found {
 		if kind != '{' {
-			return &ItemsError{Path: s.items, Found: missing, Body: describe(kind)}
+			return &decode.ItemsError{Path: s.items, Found: decode.Missing, Body: decode.Describe(kind)}
 		}
-		return &ItemsError{Path: s.items, Found: missing}
+		return &decode.ItemsError{Path: s.items, Found: decode.Missing}
 	}
 	return nil
 }
@@ -177,7 +166,7 @@ func (s *splitter) object(depth int, onWay bool, fields uint64) (found bool, err
 		}
 		name := token.String()
 		if s.names += len(name) + 8; s.names > envelopeNames {
-			return false, &LimitError{Limit: "has too many names around its records"}
+			return false, &decode.LimitError{Limit: "has too many names around its records"}
 		}
 		hit, err := s.member(name, depth, onWay, fields)
 		if err != nil {
@@ -206,12 +195,12 @@ func (s *splitter) member(name string, depth int, onWay bool, fields uint64) (fo
 			return false, s.skip(0)
 		}
 		if kind != '[' {
-			return false, &ItemsError{Path: s.items, Found: describe(kind)}
+			return false, &decode.ItemsError{Path: s.items, Found: decode.Describe(kind)}
 		}
 		return true, s.array()
 	}
 	if ends != 0 {
-		field := Field{Kind: kind}
+		field := decode.Field{Kind: kind}
 		if kind != '{' && kind != '[' {
 			s.allow()
 			raw, err := s.decoder.ReadValue()
@@ -219,7 +208,7 @@ func (s *splitter) member(name string, depth int, onWay bool, fields uint64) (fo
 				return false, s.fault(err, 0)
 			}
 			if len(raw) > envelopeField {
-				return false, &LimitError{Limit: fmt.Sprintf("has a value of more than %d KiB at %q", envelopeField>>10, name)}
+				return false, &decode.LimitError{Limit: fmt.Sprintf("has a value of more than %d KiB at %q", envelopeField>>10, name)}
 			}
 			field.Raw = raw.Clone()
 		}
@@ -254,7 +243,7 @@ func (s *splitter) array() error {
 		if err != nil {
 			return s.fault(err, item)
 		}
-		if err := s.options.check(raw, item); err != nil {
+		if err := s.options.Check(raw, item); err != nil {
 			return err
 		}
 		s.envelope.Items, s.large = item, s.large || len(raw) > 1<<20
@@ -272,7 +261,7 @@ func (s *splitter) skip(depth int) error {
 		return s.fault(s.decoder.SkipValue(), 0)
 	}
 	if depth > s.options.Depth {
-		return &LimitError{Limit: fmt.Sprintf("is nested deeper than %d levels", s.options.Depth)}
+		return s.options.TooDeep(0)
 	}
 	if _, err := s.decoder.ReadToken(); err != nil {
 		return s.fault(err, 0)
@@ -303,58 +292,13 @@ func (s *splitter) fault(err error, item int) error {
 	}
 	if errors.Is(err, errOverBudget) {
 		s.large = true
-		return &LimitError{Item: item, Limit: fmt.Sprintf("is larger than %s", size(s.options.Record))}
+		return s.options.TooLarge(item)
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &SyntaxError{Offset: syntax.ByteOffset, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
+		return &decode.SyntaxError{Offset: syntax.ByteOffset, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
 	}
 	if s.in.err != nil {
 		return s.in.err
 	}
 	return err
-}
-
-// check holds a record to its caps. Depth is counted only where there are enough brackets for it to matter.
-func (o Options) check(raw []byte, item int) error {
-	if int64(len(raw)) > o.Record {
-		return &LimitError{Item: item, Limit: fmt.Sprintf("is larger than %s", size(o.Record))}
-	}
-	if len(raw) > 2*o.Depth && bytes.Count(raw, openObject)+bytes.Count(raw, openArray) > o.Depth && deeper(raw, o.Depth) {
-		return &LimitError{Item: item, Limit: fmt.Sprintf("is nested deeper than %d levels", o.Depth)}
-	}
-	return nil
-}
-
-var openObject, openArray = []byte("{"), []byte("[")
-
-// deeper reports whether the valid JSON value raw has more than limit levels of nesting.
-func deeper(raw []byte, limit int) bool {
-	depth := 0
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case '{', '[':
-			if depth++; depth > limit {
-				return true
-			}
-		case '}', ']':
-			depth--
-		case '"':
-			for i++; raw[i] != '"'; i++ {
-				if raw[i] == '\\' {
-					i++
-				}
-			}
-		}
-	}
-	return false
-}
-
-func size(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.4g KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

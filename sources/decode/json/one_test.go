@@ -1,8 +1,8 @@
-package decode_test
+package json_test
 
 import (
 	"bytes"
-	"encoding/json"
+	stdjson "encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -10,12 +10,13 @@ import (
 	"testing/iotest"
 
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/json"
 )
 
 func TestOneCaps(t *testing.T) {
 	body := `{"a":{"b":"` + strings.Repeat("x", 80) + `"}}`
 	exact := decode.Options{Record: int64(len(body)), Depth: 2}
-	got, err := decode.One(iotest.OneByteReader(strings.NewReader(body)), decode.Path{"a"}, exact)
+	got, err := json.One(iotest.OneByteReader(strings.NewReader(body)), decode.Path{"a"}, exact)
 	if err != nil || string(got) != body[len(`{"a":`):len(body)-1] {
 		t.Errorf("%s, %v", got, err)
 	}
@@ -25,7 +26,7 @@ func TestOneCaps(t *testing.T) {
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := decode.One(io.MultiReader(strings.NewReader("{}"), iotest.ErrReader(broken)), nil, decode.Options{}); !errors.Is(err, broken) {
+	if _, err := json.One(io.MultiReader(strings.NewReader("{}"), iotest.ErrReader(broken)), nil, decode.Options{}); !errors.Is(err, broken) {
 		t.Errorf("the reader's error became %v", err)
 	}
 	if err := one(" \n", decode.Options{}); !errors.Is(err, decode.ErrEmpty) {
@@ -41,7 +42,7 @@ func TestOneCaps(t *testing.T) {
 }
 
 func one(body string, o decode.Options) error {
-	_, err := decode.One(strings.NewReader(body), decode.Path{"a"}, o)
+	_, err := json.One(strings.NewReader(body), decode.Path{"a"}, o)
 	return err
 }
 
@@ -52,20 +53,20 @@ func FuzzOne(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, first, second string) {
 		for _, path := range []decode.Path{nil, {first}, {first, second}} {
-			got, err := decode.One(bytes.NewReader(body), path, decode.Options{})
+			got, err := json.One(bytes.NewReader(body), path, decode.Options{})
 			if err != nil {
 				if got != nil {
 					t.Errorf("an error, and %s", got)
 				}
 				continue
 			}
-			if !json.Valid(got) || got[0] != '{' || !bytes.Contains(body, got) {
+			if !stdjson.Valid(got) || got[0] != '{' || !bytes.Contains(body, got) {
 				t.Errorf("%q at %q of %q", got, path, body)
 			}
-			want := json.RawMessage(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+			want := stdjson.RawMessage(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
 			for _, name := range path {
-				var object map[string]json.RawMessage
-				if err := json.Unmarshal(want, &object); err != nil {
+				var object map[string]stdjson.RawMessage
+				if err := stdjson.Unmarshal(want, &object); err != nil {
 					t.Fatalf("%q was found at %q of %q, which encoding/json cannot read: %v", got, path, body, err)
 				}
 				want = object[name]

@@ -1,4 +1,4 @@
-package decode
+package json
 
 import (
 	"bytes"
@@ -7,22 +7,46 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/decode"
 )
 
-// NDJSON hands every line of r to emit as one record, with its number among the records from 1. Blank lines are
-// skipped. Every line must be exactly one valid JSON value; errors are those of JSON, with the line they happened in.
-// There is no envelope, and a document without lines is a document without records.
-func NDJSON(r io.Reader, o Options, emit func(raw []byte, item int) error) (Envelope, error) {
-	o = o.withDefaults()
+// Lines is line-delimited JSON (NDJSON, JSON Lines): every line is one record, blank lines are skipped. There is no
+// envelope, and a document without lines is a document without records.
+type Lines struct{}
+
+// ReadLines reads the block decode "ndjson", which has nothing in it.
+func ReadLines(*attr.Reader) decode.Format { return Lines{} }
+
+// Identity is "lines".
+func (Lines) Identity() string { return "lines" }
+
+// Accept asks for the types in use for it, and for JSON, as which many servers declare it.
+func (Lines) Accept() string {
+	return "application/x-ndjson, application/jsonl, application/json;q=0.9"
+}
+
+// Enveloped is false: there are only records.
+func (Lines) Enveloped() bool { return false }
+
+// Window is false: a document holds everything.
+func (Lines) Window() bool { return false }
+
+// Split hands every line to emit, as it was sent; see decode.Format. A *decode.SyntaxError has the line it happened in.
+func (Lines) Split(r io.Reader, o decode.Options, emit func(raw []byte, item int) error) (decode.Envelope, error) {
+	var envelope decode.Envelope
+	o, err := o.WithDefaults()
+	if err != nil {
+		return envelope, err
+	}
 	l := lines.Get().(*line)
 	defer l.release()
 	l.in.reset(r)
-	var envelope Envelope
 	for number := 1; ; number++ {
 		raw, err := l.next(o.Record)
 		if err != nil && !errors.Is(err, io.EOF) {
 			if errors.Is(err, errOverBudget) {
-				err = &LimitError{Item: envelope.Items + 1, Limit: "is larger than " + size(o.Record)}
+				err = o.TooLarge(envelope.Items + 1)
 			}
 			return envelope, err
 		}
@@ -31,7 +55,7 @@ func NDJSON(r io.Reader, o Options, emit func(raw []byte, item int) error) (Enve
 			if !jsontext.Value(raw).IsValid() {
 				return envelope, l.fault(raw, number)
 			}
-			if err := o.check(raw, item); err != nil {
+			if err := o.Check(raw, item); err != nil {
 				return envelope, err
 			}
 			envelope.Items = item
@@ -96,10 +120,10 @@ func (l *line) fault(raw []byte, number int) error {
 	decoder := jsontext.NewDecoder(bytes.NewBuffer(raw))
 	err := decoder.SkipValue()
 	if err == nil {
-		return &SyntaxError{Offset: decoder.InputOffset(), Line: number, Err: errors.New("something follows after the value of the line")}
+		return &decode.SyntaxError{Offset: decoder.InputOffset(), Line: number, Err: errors.New("something follows after the value of the line")}
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &SyntaxError{Offset: syntax.ByteOffset, Line: number, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
+		return &decode.SyntaxError{Offset: syntax.ByteOffset, Line: number, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
 	}
-	return &SyntaxError{Line: number, Err: err}
+	return &decode.SyntaxError{Line: number, Err: err}
 }
