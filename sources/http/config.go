@@ -18,9 +18,11 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/decode/json"
+	"github.com/hookbridge/bridge/sources/login"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -37,7 +39,7 @@ type Source struct {
 	format   decode.Format
 	paging   paging
 	since    *since // nil: every fetch reads everything
-	login    login
+	login    login.Login
 	maxPages int
 	maxBody  int64
 	secrets  []string
@@ -59,11 +61,11 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	r.OtherVersion("success")
 	src := &Source{shared: s}
 	src.method = r.Word("method", "GET", "GET", "POST")
-	src.url = address(r, "url")
+	src.url = address.Read(r, "url")
 	if src.url != nil {
 		query := r.StringMap("query")
 		for _, name := range slices.Sorted(maps.Keys(query)) {
-			src.url = with(src.url, name, query[name])
+			src.url = address.With(src.url, name, query[name])
 		}
 	}
 	if src.format = block.Format(r); src.format == nil {
@@ -72,24 +74,24 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	src.header = header(r, s.userAgent, src.format)
 	src.body = payload(r, src.method, src.header)
 	src.paging = pagination(r, src.format)
-	src.login = s.auth(r)
-	src.since = src.incremental(r)
-	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
-	src.maxBody = r.Size("max_body", 2<<30)
 	key := clientKey{
 		redirects: r.Word("redirects", "same-origin", "same-origin", "none") == "same-origin",
 		retries:   r.Int("retries", 2, 0, 10),
 	}
-	perSecond := r.Rate("rate")
 	config := certificates(r, dir, &key)
+	src.login = s.logins.Read(r, s.door(key, config))
+	src.since = src.incremental(r)
+	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
+	src.maxBody = r.Size("max_body", 2<<30)
+	perSecond := r.Rate("rate")
 	src.secrets = r.Known()
 	diags := r.Done()
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if p, ok := userinfo(src.url); ok {
-		if src.secrets = append(src.secrets, p.password.Reveal()); src.login == nil {
-			src.login = p
+	if basic, password := login.Userinfo(src.url); basic != nil {
+		if src.secrets = append(src.secrets, password.Reveal()); src.login == nil {
+			src.login = basic
 		}
 	}
 	src.url.User = nil
@@ -103,40 +105,12 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	return src, diags
 }
 
-func userinfo(u *url.URL) (basic, bool) {
-	if u.User == nil {
-		return basic{}, false
-	}
-	password, _ := u.User.Password()
-	return basic{username: u.User.Username(), password: bridge.NewSecret(password)}, true
-}
-
 func (s *Source) identify() string {
 	shown := *s.url
 	shown.RawQuery = ""
 	// Before the first login, so that a token cannot be part of it.
 	sum := sha256.Sum256([]byte(s.scrub(s.whole().String()) + "\x00" + s.scrub(string(s.body))))
 	return s.scrub(strings.Join([]string{"http", s.method, shown.String(), s.format.Identity()}, " ")) + " " + hex.EncodeToString(sum[:8])
-}
-
-func address(r *attr.Reader, name string) *url.URL {
-	text := r.Required(name)
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		r.Errorf(r.Range(name), "Invalid URL", "%s is not a URL.", name)
-	case u.Scheme != "http" && u.Scheme != "https":
-		r.Errorf(r.Range(name), "Invalid URL", "%s must begin with http:// or https://.", name)
-	case u.Hostname() == "":
-		r.Errorf(r.Range(name), "Invalid URL", "%s names no host.", name)
-	default:
-		u.Fragment, u.RawFragment = "", ""
-		return u
-	}
-	return nil
 }
 
 func header(r *attr.Reader, userAgent string, format decode.Format) nethttp.Header {

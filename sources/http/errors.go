@@ -36,7 +36,9 @@ func (s *Source) scrub(text string) string {
 		text = hide(text, secret)
 	}
 	if s.login != nil {
-		text = hide(text, s.login.credential())
+		for _, secret := range s.login.Credentials() {
+			text = hide(text, secret)
+		}
 	}
 	return text
 }

@@ -372,3 +372,12 @@ func validatorsOf(header nethttp.Header) (etag, modified string) {
 	}
 	return etag, modified
 }
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/tidwall/gjson"
 )
@@ -55,7 +56,7 @@ func FuzzLink(f *testing.F) {
 		if !strings.Contains(header, "<") || !strings.Contains(header, link) {
 			t.Errorf("%q was found in %q", link, header)
 		}
-		if target, err := resolve(base, link); err == nil && (target.Scheme != "https" || origin(target) != origin(base)) {
+		if target, err := resolve(base, link); err == nil && (target.Scheme != "https" || address.Origin(target) != address.Origin(base)) {
 			t.Errorf("%q leads to %s", link, target)
 		}
 	})
@@ -73,23 +74,6 @@ func FuzzRetryAfter(f *testing.F) {
 			t.Errorf("Retry-After: %q is %v, %t", value, at, ok)
 		}
 	})
-}
-
-func TestOrigin(t *testing.T) {
-	for a, b := range map[string]string{"http://x": "http://X:80/y", "https://x": "https://x:443", "https://[::1]/": "https://[::1]:443/z"} {
-		left, _ := url.Parse(a)
-		right, _ := url.Parse(b)
-		if origin(left) != origin(right) {
-			t.Errorf("%s and %s are two origins", a, b)
-		}
-	}
-	for a, b := range map[string]string{"http://x": "https://x", "https://x": "https://x:8443", "https://x.y": "https://y"} {
-		left, _ := url.Parse(a)
-		right, _ := url.Parse(b)
-		if origin(left) == origin(right) {
-			t.Errorf("%s and %s are one origin", a, b)
-		}
-	}
 }
 
 // FuzzCursorPath: whatever a field is called, its path finds it and nothing else.

@@ -1,10 +1,6 @@
 package http
 
-import (
-	"net"
-	"net/url"
-	"strings"
-)
+import "strings"
 
 // nextLink finds the target of the link with relation "next" in Link headers (RFC 8288, section 3), as it is written.
 // Links that are about another resource (anchor) are passed over. What is malformed ends the header it is in.
@@ -90,18 +86,4 @@ func hasWord(text, word string) bool {
 		}
 	}
 	return false
-}
-
-// origin is scheme, host and port, the port written out.
-func origin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		switch u.Scheme {
-		case "http":
-			port = "80"
-		case "https":
-			port = "443"
-		}
-	}
-	return strings.ToLower(u.Scheme) + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/decode/json"
 )
@@ -20,12 +21,12 @@ var _ bridge.Looker = (*Source)(nil)
 // Lookup fetches one record by GET, whatever the method of the source, with its login, headers, caps and rate; see
 // bridge.Looker. Only an address of the source's own origin is asked, because its credentials go along. 404 and 410 say
 // that there is no such record. An error may be a *bridge.BusyError.
-func (s *Source) Lookup(ctx context.Context, address, record string) (stdjson.RawMessage, bool, error) {
+func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMessage, bool, error) {
 	path, err := decode.ParsePath(record)
 	if err != nil {
 		return nil, false, s.lost(fmt.Errorf("record: %w", err))
 	}
-	target, err := s.target(address)
+	target, err := s.target(url)
 	if err != nil {
 		return nil, false, s.lost(err)
 	}
@@ -72,17 +73,17 @@ func (s *Source) lookup(ctx context.Context, target *url.URL, path decode.Path) 
 }
 
 // target is the address to ask. What an event put into it must not lead elsewhere.
-func (s *Source) target(address string) (*url.URL, error) {
-	target, err := url.Parse(address)
+func (s *Source) target(text string) (*url.URL, error) {
+	target, err := url.Parse(text)
 	if err != nil {
 		return nil, errors.New("the address of the lookup is not a URL")
 	}
-	if target.Opaque != "" || target.Host == "" || origin(target) != origin(s.url) {
-		return nil, fmt.Errorf("the address of the lookup, %s, is not of the source's own origin, %s; no other gets its login", bridge.Redact(address), origin(s.url))
+	if target.Opaque != "" || target.Host == "" || address.Origin(target) != address.Origin(s.url) {
+		return nil, fmt.Errorf("the address of the lookup, %s, is not of the source's own origin, %s; no other gets its login", bridge.Redact(text), address.Origin(s.url))
 	}
 	for step := range strings.SplitSeq(target.Path, "/") { // decoded, so that %2e counts
 		if step == "." || step == ".." {
-			return nil, fmt.Errorf("the address of the lookup, %s, has %q in its path; such an id is not looked up", bridge.Redact(address), step)
+			return nil, fmt.Errorf("the address of the lookup, %s, has %q in its path; such an id is not looked up", bridge.Redact(text), step)
 		}
 	}
 	target.User, target.Fragment, target.RawFragment = nil, "", ""

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/tidwall/gjson"
 )
@@ -77,31 +78,17 @@ func (p *paging) first(base *url.URL) *url.URL {
 		if p.sizeParam == "" {
 			return base
 		}
-		return with(base, p.sizeParam, strconv.Itoa(p.size))
+		return address.With(base, p.sizeParam, strconv.Itoa(p.size))
 	}
 	return base
 }
 
 func (p *paging) at(base *url.URL, n int) *url.URL {
-	u := with(base, p.param, strconv.Itoa(n))
+	u := address.With(base, p.param, strconv.Itoa(n))
 	if p.sizeParam != "" {
-		u = with(u, p.sizeParam, strconv.Itoa(p.size))
+		u = address.With(u, p.sizeParam, strconv.Itoa(p.size))
 	}
 	return u
-}
-
-// with sets one parameter of the query and leaves all others as they are written.
-func with(base *url.URL, name, value string) *url.URL {
-	u := *base
-	var kept []string
-	for part := range strings.SplitSeq(base.RawQuery, "&") {
-		key, _, _ := strings.Cut(part, "=")
-		if plain, err := url.QueryUnescape(key); part != "" && (err != nil || plain != name) {
-			kept = append(kept, part)
-		}
-	}
-	u.RawQuery = strings.Join(append(kept, url.QueryEscape(name)+"="+url.QueryEscape(value)), "&")
-	return &u
 }
 
 // read takes what paging needs out of an envelope.
@@ -217,7 +204,7 @@ func (p *paging) follow(base *url.URL, a *answer) (*url.URL, error) {
 			}
 			return nil, nil
 		}
-		return with(p.first(base), p.param, a.cursor), nil
+		return address.With(p.first(base), p.param, a.cursor), nil
 	case byLink:
 		if !a.linked || a.Items == 0 {
 			return nil, nil
@@ -237,8 +224,8 @@ func resolve(from *url.URL, link string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("has a next link that is not a URL")
 	}
-	if origin(target) != origin(from) {
-		return nil, fmt.Errorf("has a next link to another origin, %s; only %s is followed", origin(target), origin(from))
+	if address.Origin(target) != address.Origin(from) {
+		return nil, fmt.Errorf("has a next link to another origin, %s; only %s is followed", address.Origin(target), address.Origin(from))
 	}
 	target.Fragment, target.RawFragment = "", ""
 	target.User = from.User

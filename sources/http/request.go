@@ -21,13 +21,16 @@ import (
 // body must be closed.
 func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
 	for again := false; ; again = true {
-		resp, req, err := s.send(ctx, address, validators, fresh)
+		resp, err := s.send(ctx, address, validators, fresh)
 		if err != nil {
 			return nil, err
 		}
+		renewed := !again && s.login != nil && s.login.Renew(resp)
 		switch resp.StatusCode {
 		case nethttp.StatusOK, nethttp.StatusNoContent:
-			return resp, nil
+			if !renewed {
+				return resp, nil
+			}
 		case nethttp.StatusNotModified:
 			if validators.conditional() {
 				return resp, nil
@@ -38,16 +41,16 @@ func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, f
 			_, _ = io.CopyN(io.Discard, resp.Body, n) // so that the connection can be used again
 		}
 		_ = resp.Body.Close()
-		if resp.StatusCode == nethttp.StatusUnauthorized && !again && s.login != nil && s.login.renew(req) {
+		if renewed {
 			continue
 		}
 		return nil, refusal
 	}
 }
 
-func (s *Source) send(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, *nethttp.Request, error) {
-	if until, busy := s.host.busy(time.Now()); busy {
-		return nil, nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", s.url.Host, until.UTC().Format(time.RFC3339))}
+func (s *Source) send(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
+	if until, busy := s.host.Busy(time.Now()); busy {
+		return nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", s.url.Host, until.UTC().Format(time.RFC3339))}
 	}
 	req := &nethttp.Request{
 		Method: s.method, URL: address, Host: address.Host,
@@ -56,8 +59,8 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 	}
 	req = req.WithContext(ctx)
 	if s.login != nil {
-		if err := s.login.apply(ctx, req); err != nil {
-			return nil, nil, err
+		if err := s.login.Apply(ctx, req); err != nil {
+			return nil, err
 		}
 	}
 	if validators.conditional() {
@@ -74,7 +77,7 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 	retryable := &retryablehttp.Request{Request: req}
 	if s.body != nil {
 		if err := retryable.SetBody(s.body); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	started := time.Now()
@@ -88,11 +91,11 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 			err = context.Cause(ctx)
 		}
 		if refused, ok := errors.AsType[*refusedError](err); ok {
-			return nil, nil, refused
+			return nil, refused
 		}
-		return nil, nil, fmt.Errorf("%s %s: %w", s.method, bridge.Redact(address.String()), plain(err))
+		return nil, fmt.Errorf("%s %s: %w", s.method, bridge.Redact(address.String()), plain(err))
 	}
-	return resp, req, nil
+	return resp, nil
 }
 
 // refusal turns an answer without records into an error. A Retry-After makes the whole host rest.
@@ -104,7 +107,7 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	case status == nethttp.StatusUnauthorized && s.login == nil, status == nethttp.StatusForbidden && s.login == nil:
 		err = fmt.Errorf("%s: the source wants a login; add an auth block", what)
 	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:
-		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.kind())
+		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.Kind())
 	case status == nethttp.StatusTooManyRequests:
 		err = fmt.Errorf("%s: too many requests; poll less often or set rate", what)
 	case status == nethttp.StatusNotFound:
@@ -117,8 +120,7 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 		err = errors.New(what)
 	}
 	if status >= 400 {
-		if at, ok := retryAfter(resp.Header, time.Now()); ok {
-			s.host.rest(at)
+		if at, ok := s.host.Heed(resp); ok {
 			s.shared.logger.Info("a host asked to be left alone", "host", s.url.Host, "status", status, "until", at.UTC())
 			return &bridge.BusyError{RetryAt: at, Err: fmt.Errorf("%w (come back at %s)", err, at.UTC().Format(time.RFC3339))}
 		}

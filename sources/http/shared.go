@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/hookbridge/bridge/sources/address"
+	"github.com/hookbridge/bridge/sources/login"
 	"golang.org/x/time/rate"
 )
 
@@ -29,7 +31,8 @@ type Shared struct {
 
 	mu      sync.Mutex
 	clients map[clientKey]*retryablehttp.Client
-	tokens  map[[32]byte]*token
+	gates   map[[32]byte]*gate // by certificates
+	logins  login.Shared
 	hosts   sync.Map    // origin -> *host
 	limited atomic.Bool // some host has, or had, a rate
 }
@@ -47,7 +50,7 @@ func NewShared(logger *slog.Logger, userAgent string, transport nethttp.RoundTri
 	}
 	return &Shared{
 		logger: logger, userAgent: userAgent, transport: transport,
-		clients: map[clientKey]*retryablehttp.Client{}, tokens: map[[32]byte]*token{},
+		clients: map[clientKey]*retryablehttp.Client{}, gates: map[[32]byte]*gate{},
 	}
 }
 
@@ -77,17 +80,14 @@ type clientKey struct {
 }
 
 func (s *Shared) client(key clientKey, config *tls.Config) *retryablehttp.Client {
+	g := s.gate(key.tls, config)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.clients[key]; c != nil {
 		return c
 	}
-	transport := s.transport
-	if config != nil {
-		transport = newTransport(config)
-	}
 	c := &retryablehttp.Client{
-		HTTPClient:   &nethttp.Client{Transport: &gate{next: transport, shared: s}, CheckRedirect: redirectPolicy(key.redirects)},
+		HTTPClient:   &nethttp.Client{Transport: g, CheckRedirect: redirectPolicy(key.redirects)},
 		RetryMax:     key.retries,
 		RetryWaitMin: 100 * time.Millisecond,
 		RetryWaitMax: 2 * time.Second,
@@ -97,6 +97,29 @@ func (s *Shared) client(key clientKey, config *tls.Config) *retryablehttp.Client
 	}
 	s.clients[key] = c
 	return c
+}
+
+// gate is the way out for all requests that show the same certificates.
+func (s *Shared) gate(sum [32]byte, config *tls.Config) *gate {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.gates[sum]; g != nil {
+		return g
+	}
+	g := &gate{next: s.transport, shared: s}
+	if config != nil {
+		g.next = newTransport(config)
+	}
+	s.gates[sum] = g
+	return g
+}
+
+// door is how the login of a source sends requests of its own: with the same certificates, and held to the same rates.
+func (s *Shared) door(key clientKey, config *tls.Config) login.Door {
+	return login.Door{
+		Transport: s.gate(key.tls, config), Via: string(key.tls[:]),
+		Host: func(u *url.URL) login.Host { return s.host(u) },
+	}
 }
 
 // gate holds every request, retries and redirects included, to the rate of its host. It deliberately has no
@@ -110,7 +133,7 @@ func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
 	if !g.shared.limited.Load() {
 		return g.next.RoundTrip(req)
 	}
-	if h, ok := g.shared.hosts.Load(origin(req.URL)); ok {
+	if h, ok := g.shared.hosts.Load(address.Origin(req.URL)); ok {
 		if err := h.(*host).wait(req.Context()); err != nil {
 			if req.Body != nil {
 				_ = req.Body.Close()
@@ -155,8 +178,8 @@ func redirectPolicy(follow bool) func(*nethttp.Request, []*nethttp.Request) erro
 		switch {
 		case !follow:
 			return &refusedError{`answered with a redirect, and redirects = "none"`}
-		case origin(req.URL) != origin(from.URL):
-			return &refusedError{fmt.Sprintf("redirected to another origin, %s; only %s is followed. If that is right, write the new address as url", origin(req.URL), origin(from.URL))}
+		case address.Origin(req.URL) != address.Origin(from.URL):
+			return &refusedError{fmt.Sprintf("redirected to another origin, %s; only %s is followed. If that is right, write the new address as url", address.Origin(req.URL), address.Origin(from.URL))}
 		case req.Method != from.Method:
 			return &refusedError{fmt.Sprintf("redirected in a way that turns %s into %s", from.Method, req.Method)}
 		case len(via) >= 10:
@@ -175,7 +198,7 @@ type host struct {
 }
 
 func (s *Shared) host(u *url.URL) *host {
-	key := origin(u)
+	key := address.Origin(u)
 	if h, ok := s.hosts.Load(key); ok {
 		return h.(*host)
 	}
@@ -183,11 +206,24 @@ func (s *Shared) host(u *url.URL) *host {
 	return h.(*host)
 }
 
-// busy reports whether the host asked not to be disturbed, and until when.
-func (h *host) busy(now time.Time) (time.Time, bool) {
+// Busy reports whether the host asked not to be disturbed, and until when.
+func (h *host) Busy(now time.Time) (time.Time, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.until, now.Before(h.until)
+}
+
+// Heed notes how an answer wants the host to be treated. It reports whether the answer says when to come back; then the
+// whole host rests until then.
+func (h *host) Heed(resp *nethttp.Response) (time.Time, bool) {
+	if resp.StatusCode < 400 {
+		return time.Time{}, false
+	}
+	at, ok := retryAfter(resp.Header, time.Now())
+	if ok {
+		h.rest(at)
+	}
+	return at, ok
 }
 
 func (h *host) rest(until time.Time) {

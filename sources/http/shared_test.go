@@ -38,15 +38,15 @@ func TestARateHoldsAsLongAsItsSource(t *testing.T) {
 
 func TestAHostRestsUntilTheLatestOfWhatItSaid(t *testing.T) {
 	h, now := &host{}, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	if _, busy := h.busy(now); busy {
+	if _, busy := h.Busy(now); busy {
 		t.Error("busy from the start")
 	}
 	h.rest(now.Add(time.Hour))
 	h.rest(now.Add(time.Minute)) // the answer to a request that was under way
-	if until, busy := h.busy(now.Add(59 * time.Minute)); !busy || !until.Equal(now.Add(time.Hour)) {
+	if until, busy := h.Busy(now.Add(59 * time.Minute)); !busy || !until.Equal(now.Add(time.Hour)) {
 		t.Errorf("busy %t until %v", busy, until)
 	}
-	if _, busy := h.busy(now.Add(time.Hour)); busy {
+	if _, busy := h.Busy(now.Add(time.Hour)); busy {
 		t.Error("busy beyond what it said")
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/login"
 	"github.com/tidwall/gjson"
 	"github.com/zeebo/xxh3"
 )
@@ -50,7 +52,7 @@ func (s *Source) incremental(r *attr.Reader) *since {
 		}
 	}
 	other := ""
-	if q, ok := s.login.(inQuery); ok && q.name == w.param {
+	if s.login != nil && login.Parameter(s.login) == w.param {
 		other = "auth"
 	} else if w.param == s.paging.param || w.param == s.paging.sizeParam {
 		other = "pagination"
@@ -68,7 +70,7 @@ func (s *Source) whole() *url.URL {
 	if s.since == nil || s.since.initial.text == "" {
 		return s.url
 	}
-	return with(s.url, s.since.param, s.since.initial.text)
+	return address.With(s.url, s.since.param, s.since.initial.text)
 }
 
 // from is the address that answers with what changed since mark; the overlap finds what came late or was equal.
@@ -83,7 +85,7 @@ func (s *Source) from(mark stamp) *url.URL {
 	if at.Before(initial.at) {
 		return s.whole()
 	}
-	return with(s.url, s.since.param, style.spell(at))
+	return address.With(s.url, s.since.param, style.spell(at))
 }
 
 // A watermark is a checkpoint of its own kind: a version, then what it belongs to and the value as the source wrote it.

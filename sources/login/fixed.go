@@ -1,0 +1,79 @@
+package login
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/address"
+	"golang.org/x/net/http/httpguts"
+)
+
+// fixed is a login that stays what it is: once refused, there is nothing to try again.
+type fixed struct{}
+
+func (fixed) Renew(*http.Response) bool { return false }
+func (fixed) Credentials() []string     { return nil }
+
+type basic struct {
+	fixed
+	username string
+	password bridge.Secret
+}
+
+func (basic) Kind() string { return "basic" }
+func (b basic) Apply(_ context.Context, req *http.Request) error {
+	req.SetBasicAuth(b.username, b.password.Reveal())
+	return nil
+}
+func (b basic) Credentials() []string {
+	return []string{base64.StdEncoding.EncodeToString([]byte(b.username + ":" + b.password.Reveal()))}
+}
+
+type bearer struct {
+	fixed
+	token bridge.Secret
+}
+
+func (bearer) Kind() string { return "bearer" }
+func (b bearer) Apply(_ context.Context, req *http.Request) error {
+	req.Header.Set("Authorization", "Bearer "+b.token.Reveal())
+	return nil
+}
+
+type header struct {
+	fixed
+	name  string
+	value bridge.Secret
+}
+
+func readHeader(c *attr.Reader) Login {
+	h := header{name: c.Required("name"), value: c.RequiredSecret("value")}
+	if h.name != "" && !httpguts.ValidHeaderFieldName(h.name) {
+		c.Errorf(c.Range("name"), "Invalid header", "%q is not the name of a header.", h.name)
+	}
+	if !httpguts.ValidHeaderFieldValue(h.value.Reveal()) {
+		c.Errorf(c.Range("value"), "Invalid header", "The value holds characters that a header cannot carry.")
+	}
+	return h
+}
+
+func (header) Kind() string { return "header" }
+func (h header) Apply(_ context.Context, req *http.Request) error {
+	req.Header.Set(h.name, h.value.Reveal())
+	return nil
+}
+
+type query struct {
+	fixed
+	name  string
+	value bridge.Secret
+}
+
+func (query) Kind() string { return "query" }
+func (q query) Apply(_ context.Context, req *http.Request) error {
+	req.URL = address.With(req.URL, q.name, q.value.Reveal())
+	return nil
+}
