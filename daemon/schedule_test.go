@@ -56,7 +56,7 @@ func (p *inProcess) since(t0 time.Time) []string {
 func fine(int) (int, http.Header, string, time.Duration) { return 200, nil, `[{"id":1}]`, 0 }
 
 // simulate opens a daemon over p inside a bubble and runs its schedule for a while; the network side of Run stays out.
-func simulate(t *testing.T, b *bench, p *inProcess, length time.Duration, and func(d *Daemon)) {
+func simulate(t *testing.T, b *bench, p http.RoundTripper, length time.Duration, and func(d *Daemon)) {
 	t.Helper()
 	d, err := Open(context.Background(), Options{Path: b.path, Transport: p})
 	if err != nil {
