@@ -32,9 +32,9 @@ type Told struct {
 type eventTemplate struct {
 	label           string // with the characters an event type can have
 	typ, when, data hcl.Expression
-	need            *need  // of the change, by type and data
-	whenNeed        *need  // by when alone, which is asked first
-	fixed           string // type, where it is the same for every change
+	need            *attr.Need // of the change, by type and data
+	whenNeed        *attr.Need // by when alone, which is asked first
+	fixed           string     // type, where it is the same for every change
 	usesEach        bool
 }
 
@@ -47,7 +47,7 @@ func (e *Event) Eval(c bridge.Change, origin bridge.Origin) (Told, error) {
 	t := e.template
 	told := Told{Tell: true, Type: t.fixed}
 	if t.when != nil {
-		change, err := t.whenNeed.value(c, origin)
+		change, err := changeValue(t.whenNeed, c, origin)
 		if err != nil {
 			return Told{}, err
 		}
@@ -61,7 +61,7 @@ func (e *Event) Eval(c bridge.Change, origin bridge.Origin) (Told, error) {
 	if t.data == nil && told.Type != "" {
 		return told, nil
 	}
-	change, err := t.need.value(c, origin)
+	change, err := changeValue(t.need, c, origin)
 	if err != nil {
 		return Told{}, err
 	}
@@ -186,12 +186,12 @@ func (t *template) event(r *attr.Reader, i instance) *Event {
 }
 
 func newEventTemplate(label string, typ, when, data hcl.Expression) *eventTemplate {
-	t := &eventTemplate{label: strings.ReplaceAll(label, "-", "_"), need: &need{}, whenNeed: &need{}}
+	t := &eventTemplate{label: strings.ReplaceAll(label, "-", "_"), need: &attr.Need{}, whenNeed: &attr.Need{}}
 	for _, e := range []struct {
 		from  hcl.Expression
 		to    *hcl.Expression
-		needs []*need
-	}{{typ, &t.typ, []*need{t.need}}, {when, &t.when, []*need{t.whenNeed}}, {data, &t.data, []*need{t.need}}} {
+		needs []*attr.Need
+	}{{typ, &t.typ, []*attr.Need{t.need}}, {when, &t.when, []*attr.Need{t.whenNeed}}, {data, &t.data, []*attr.Need{t.need}}} {
 		if e.from == nil {
 			continue
 		}
@@ -199,7 +199,9 @@ func newEventTemplate(label string, typ, when, data hcl.Expression) *eventTempla
 		for _, v := range e.from.Variables() {
 			t.usesEach = t.usesEach || v.RootName() == "each"
 			for _, n := range e.needs {
-				n.add(v)
+				if v.RootName() == "change" {
+					n.Reach(v)
+				}
 			}
 		}
 	}

@@ -30,10 +30,10 @@ func TestEventErrorsNameTheLineAndNotTheRecord(t *testing.T) {
 		{"an unset variable within for", `data = [for x in change.after.list : env("UNSET")]`, "", `bridge.hcl:17: environment variable not set: There is no UNSET in the environment`},
 		{"a number too long", `data = change.after.big`, "", "change.after: a number of 5000 characters is too long to reckon with"},
 		{"a number too large", `data = change.after.huge`, "", "change.after: a number is too large to reckon with"},
-		{"a record too deep", `data = change.after.deep`, "", "change.after: the record nests deeper than 512 levels"},
-		{"no JSON", `data = change.after.a`, `{"a":`, "change.after: the record is not valid JSON"},
-		{"no JSON behind what is needed", `data = change.after.a`, `{"a":1,"hunter2"}`, "change.after: the record is not valid JSON"},
-		{"no JSON in a list", `data = change.after.a`, `{"a":[1,`, "change.after: the record is not valid JSON"},
+		{"a record too deep", `data = change.after.deep`, "", "change.after: it nests deeper than 512 levels"},
+		{"no JSON", `data = change.after.a`, `{"a":`, "change.after: it is not valid JSON"},
+		{"no JSON behind what is needed", `data = change.after.a`, `{"a":1,"hunter2"}`, "change.after: it is not valid JSON"},
+		{"no JSON in a list", `data = change.after.a`, `{"a":[1,`, "change.after: it is not valid JSON"},
 		{"no record", `data = change.after.a`, `null`, "bridge.hcl:17: attempt to get attribute from null value: "},
 	} {
 		if !strings.HasPrefix(c.event, "when") {

@@ -28,7 +28,7 @@ type Lookup struct {
 // a template takes from the webhook is escaped, so that an id can never lead to another place than the template says.
 // Errors name the line of the expression, and never hold the webhook.
 func (l *Lookup) URL(e InboundEvent) (string, error) {
-	subject, err := l.url.need.inbound(e)
+	subject, err := inboundValue(l.url.need, e)
 	if err != nil {
 		return "", err
 	}

@@ -3,10 +3,12 @@ package configs
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hashicorp/hcl/v2"
@@ -30,7 +32,7 @@ type question struct {
 	name string // of the attribute
 	root string // event or change
 	expr hcl.Expression
-	need *need
+	need *attr.Need
 }
 
 // ask prepares the expression of an attribute; nil where it is not written. What it asks of its subject that no such
@@ -40,7 +42,7 @@ func ask(r *attr.Reader, name, root string, parts []string) *question {
 	if expr == nil {
 		return nil
 	}
-	q := &question{name: name, root: root, expr: expr, need: &need{}}
+	q := &question{name: name, root: root, expr: expr, need: &attr.Need{}}
 	for _, v := range expr.Variables() {
 		part, ok := second(v)
 		switch {
@@ -56,7 +58,7 @@ func ask(r *attr.Reader, name, root string, parts []string) *question {
 			}
 			r.Errorf(v.SourceRange(), "Unknown name", "There is no %s.%s. %s", root, part, hint)
 		}
-		q.need.reach(v)
+		q.need.Reach(v)
 	}
 	return q
 }
@@ -111,48 +113,26 @@ func (q *question) tryTruth(r *attr.Reader, ctx *hcl.EvalContext, subject cty.Va
 // inboundParts are what can be asked of a webhook.
 var inboundParts = []string{"receiver", "id", "headers", "body"}
 
-// inbound converts what is needed of a webhook. A header that is asked for by its name is found whatever its letters,
+// inboundValue converts what is needed of a webhook. A header that is asked for by its name is found whatever its letters,
 // and null where the webhook has none: senders leave out what does not apply.
-func (n *need) inbound(e InboundEvent) (cty.Value, error) {
+func inboundValue(n *attr.Need, e InboundEvent) (cty.Value, error) {
 	v := make(map[string]cty.Value, len(inboundParts))
-	if n.of("receiver") != nil {
+	if n.Of("receiver") != nil {
 		v["receiver"] = cty.StringVal(e.Receiver)
 	}
-	if n.of("id") != nil {
+	if n.Of("id") != nil {
 		v["id"] = attr.Text(e.ID)
 	}
-	if m := n.of("headers"); m != nil {
-		v["headers"] = m.headers(e.Header)
+	if m := n.Of("headers"); m != nil {
+		v["headers"] = m.Header(e.Header)
 	}
-	if m := n.of("body"); m != nil {
+	if m := n.Of("body"); m != nil {
 		var err error
-		if v["body"], err = m.record(e.Body); err != nil {
+		if v["body"], err = m.JSON(e.Body); err != nil {
 			return cty.NilVal, fmt.Errorf("event.body: %w", err)
 		}
 	}
 	return cty.ObjectVal(v), nil
-}
-
-func (n *need) headers(header http.Header) cty.Value {
-	v := map[string]cty.Value{}
-	if n.whole {
-		for name, values := range header {
-			v[name] = headerText(values)
-		}
-	}
-	for name := range n.members {
-		if values := header.Values(name); len(values) > 0 {
-			v[name] = headerText(values)
-		} else {
-			v[name] = cty.NullVal(cty.String)
-		}
-	}
-	return cty.ObjectVal(v)
-}
-
-// headerText joins lines as RFC 9110 does, section 5.3.
-func headerText(values []string) cty.Value {
-	return attr.Text(strings.ToValidUTF8(strings.Join(values, ", "), "\ufffd"))
 }
 
 // unknownInbound is a webhook nothing is known of but where it came in.
@@ -204,6 +184,21 @@ func stepsOf(expr hcl.Expression) (steps []step, ok bool) {
 	return steps, true
 }
 
+// reading holds a decoder with what it reads from, to be used again.
+type reading struct {
+	source  bytes.Reader
+	decoder *jsontext.Decoder
+}
+
+// reads takes a record with a name in it twice, of which the last counts: what a source is allowed an event must bear.
+var reads = jsontext.AllowDuplicateNames(true)
+
+var readings = sync.Pool{New: func() any {
+	r := &reading{}
+	r.decoder = jsontext.NewDecoder(&r.source, reads)
+	return r
+}}
+
 // cut returns the bytes of a value within a body, as they were sent; found is false where there is none. Of a name that
 // comes twice the last counts, as everywhere.
 func cut(body json.RawMessage, steps []step) (value json.RawMessage, found bool, err error) {
@@ -212,7 +207,7 @@ func cut(body json.RawMessage, steps []step) (value json.RawMessage, found bool,
 	r.source.Reset(body)
 	r.decoder.Reset(&r.source, reads)
 	if value, found, err = follow(r.decoder, steps); err != nil {
-		return nil, false, fmt.Errorf("event.body: %w", errNotJSON)
+		return nil, false, errors.New("event.body: it is not valid JSON")
 	}
 	return value, found, nil
 }

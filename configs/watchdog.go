@@ -59,7 +59,7 @@ func (w *Watchdog) inbound(q *question, e InboundEvent, otherwise bool) (bool, e
 	if q == nil {
 		return otherwise, nil
 	}
-	subject, err := q.need.inbound(e)
+	subject, err := inboundValue(q.need, e)
 	if err != nil {
 		return false, err
 	}
@@ -72,7 +72,7 @@ func (w *Watchdog) Expects(c bridge.Change, origin bridge.Origin) (bool, error) 
 	if q == nil {
 		return true, nil
 	}
-	subject, err := q.need.value(c, origin)
+	subject, err := changeValue(q.need, c, origin)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +104,7 @@ func (w watched) recordOf(e InboundEvent, ctx *hcl.EvalContext) (json.RawMessage
 		}
 		return raw, err
 	}
-	subject, err := w.record.need.inbound(e)
+	subject, err := inboundValue(w.record.need, e)
 	if err != nil {
 		return nil, err
 	}
