@@ -40,7 +40,8 @@ const MaxFields = 64
 // defaults.
 type Options struct {
 	ContentType string // as the sender declared it; empty: unknown
-	Fields      []Path // scalars wanted beside the records
+	Fields      []Path // values wanted beside the records
+	Containers  int    // bytes up to which an object or an array among Fields is kept; 0: only its kind is told
 	Depth       int    // of one record
 	Record      int64  // bytes of one record
 }
@@ -105,7 +106,8 @@ func Deeper(raw []byte, limit int) bool {
 	return false
 }
 
-// Field is one value of the envelope. Kind is that of jsontext, 0 where the field is missing. Raw holds scalars only.
+// Field is one value of the envelope. Kind is that of jsontext, 0 where the field is missing. Raw is nil for an object or
+// an array, unless Options.Containers asks for those and it is not one that the records are in.
 type Field struct {
 	Kind jsontext.Kind
 	Raw  jsontext.Value

@@ -27,7 +27,7 @@ func FuzzJSON(f *testing.F) {
 		if _, err := decode.ParsePath(items); err != nil {
 			t.Skip()
 		}
-		o := decode.Options{Fields: paths(t, "next", "more", "data.total"), Depth: 20, Record: 1 << 16}
+		o := decode.Options{Fields: paths(t, "next", "more", "data.total", "next.a", "data"), Containers: 64, Depth: 20, Record: 1 << 16}
 		whole := split(bytes.NewBuffer(bytes.Clone(document)), false, items, o)
 		if pieces := split(iotest.HalfReader(bytes.NewReader(document)), false, items, o); pieces != whole && !strings.Contains(whole, "surrogate") && !strings.Contains(whole, "escape") {
 			t.Errorf("in one piece:\n%s\nin many:\n%s", whole, pieces)

@@ -72,7 +72,8 @@ type splitter struct {
 	emit     func([]byte, int) error
 	envelope decode.Envelope
 	names    int
-	large    bool // the decoder's buffer has grown beyond reason
+	elsewise error // what is in the place of the records
+	large    bool  // the decoder's buffer has grown beyond reason
 }
 
 func (s *splitter) open(r io.Reader) {
@@ -140,6 +141,9 @@ func (s *splitter) document() error {
 	default:
 		return &decode.SyntaxError{Offset: s.decoder.InputOffset(), Err: errors.New("something follows after the end of the document")}
 	}
+	if s.elsewise != nil {
+		return s.elsewise
+	}
 	if !found {
 		if kind != '{' {
 			return &decode.ItemsError{Path: s.items, Found: decode.Missing, Body: decode.Describe(kind)}
@@ -191,40 +195,60 @@ func (s *splitter) member(name string, depth int, onWay bool, fields uint64) (fo
 	}
 	kind := s.decoder.PeekKind()
 	if onWay && len(s.items) == depth+1 {
-		if kind == jsontext.KindInvalid {
-			return false, s.skip(0)
+		if kind == '[' {
+			return true, s.array()
 		}
-		if kind != '[' {
-			return false, &decode.ItemsError{Path: s.items, Found: decode.Describe(kind)}
+		// Read on: what stands beside it may say why.
+		onWay = false
+		if kind != jsontext.KindInvalid {
+			s.elsewise = &decode.ItemsError{Path: s.items, Found: decode.Describe(kind)}
 		}
-		return true, s.array()
 	}
 	if ends != 0 {
-		field := decode.Field{Kind: kind}
-		if kind != '{' && kind != '[' {
-			s.allow()
-			raw, err := s.decoder.ReadValue()
-			if err != nil {
-				return false, s.fault(err, 0)
-			}
-			if len(raw) > envelopeField {
-				return false, &decode.LimitError{Limit: fmt.Sprintf("has a value of more than %d KiB at %q", envelopeField>>10, name)}
-			}
-			field.Raw = raw.Clone()
-		}
-		for i := range s.envelope.Fields {
-			if ends&(1<<i) != 0 {
-				s.envelope.Fields[i] = field
-			}
-		}
-		if field.Raw != nil {
-			return false, nil
+		kept, err := s.field(name, depth, onWay, ends, passes)
+		if kept || err != nil {
+			return false, err
 		}
 	}
 	if kind == '{' && (onWay || passes != 0) {
 		return s.object(depth+1, onWay, passes)
 	}
 	return false, s.skip(0)
+}
+
+// field notes the value that the fields in ends lead to; those in passes lead further. kept is false where the value is
+// still to be read.
+func (s *splitter) field(name string, depth int, onWay bool, ends, passes uint64) (kept bool, err error) {
+	kind := s.decoder.PeekKind()
+	field, limit := decode.Field{Kind: kind}, envelopeField
+	if kind == '{' || kind == '[' {
+		limit = s.options.Containers
+		if onWay {
+			limit = 0
+		}
+	}
+	if kept = limit > 0; kept {
+		s.allow()
+		raw, err := s.decoder.ReadValue()
+		if err != nil {
+			return true, s.fault(err, 0)
+		}
+		if s.large = s.large || len(raw) > 1<<20; len(raw) > limit {
+			return true, &decode.LimitError{Limit: fmt.Sprintf("has a value of more than %s at %q", decode.Size(int64(limit)), name)}
+		}
+		field.Raw = raw.Clone()
+	}
+	for i, path := range s.options.Fields {
+		switch {
+		case ends&(1<<i) != 0:
+			s.envelope.Fields[i] = field
+		case kept && passes&(1<<i) != 0:
+			if raw, ok := within(field.Raw, path[depth+1:]); ok {
+				s.envelope.Fields[i] = decode.Field{Kind: jsontext.Value(raw).Kind(), Raw: raw}
+			}
+		}
+	}
+	return kept, nil
 }
 
 // array emits every element of the array the decoder stands before.

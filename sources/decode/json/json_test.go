@@ -115,6 +115,27 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestJSONKeepsWhatStandsBesideTheRecords(t *testing.T) {
+	for _, test := range []struct {
+		name, document string
+		fields         []string
+		want           string
+	}{
+		{"objects and arrays", `{"errors":[{"a":1}, 2],"data":{"orders":[1],"meta":{"x":{"y":"z"}}}}`, []string{"errors", "data.meta"}, "1 1\nerrors = [ [{\"a\":1}, 2]\ndata.meta = { {\"x\":{\"y\":\"z\"}}\n"},
+		{"a value within another that is kept", `{"data":{"orders":[],"meta":{"x":{"y":"z"},"n":null}}}`, []string{"data.meta.x.y", "data.meta", "data.meta.absent", "data.meta.n"}, "data.meta.x.y = \" \"z\"\ndata.meta = { {\"x\":{\"y\":\"z\"},\"n\":null}\ndata.meta.n = n null\n"},
+		{"not what the records are in", `{"data":{"orders":[1],"next":"x"}}`, []string{"data", "data.next"}, "1 1\ndata = { \ndata.next = \" \"x\"\n"},
+		{"nor the records", `{"data":{"orders":[1]}}`, []string{"data.orders"}, "1 1\n"},
+		{"what is in the place of the records", `{"data":{"orders":{"code":17}},"error":{"text":"no"}}`, []string{"data.orders", "data.orders.code", "error"}, "data.orders = { {\"code\":17}\ndata.orders.code = 0 17\nerror = { {\"text\":\"no\"}\nerror: items path \"data.orders\" is an object, not an array\n"},
+		{"why there are no records", `{"data":null,"error":{"text":"no"}}`, []string{"error"}, "error = { {\"text\":\"no\"}\nerror: items path \"data.orders\" is missing\n"},
+		{"a name twice", `{"error":{"a":1,"a":2},"data":{"orders":[]}}`, []string{"error"}, "error: the body is not valid JSON (at byte 16, in \"/error/a\"): duplicate object member name\n"},
+		{"too much", `{"error":["` + strings.Repeat("x", 100) + `"],"data":{"orders":[]}}`, []string{"error"}, "error: the body has a value of more than 100 bytes at \"error\"\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			everyWay(t, false, "data.orders", test.document, decode.Options{Fields: paths(t, test.fields...), Containers: 100}, test.want)
+		})
+	}
+}
+
 func TestJSONRefusesLoneSurrogates(t *testing.T) {
 	got := split(strings.NewReader(`[{"a":"\ud800\u0041"}]`), false, "", decode.Options{})
 	if want := `error: the body is not valid JSON (at byte 7, in "/0/a"): invalid surrogate pair`; !strings.HasPrefix(got, want) {

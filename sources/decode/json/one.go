@@ -35,12 +35,9 @@ func One(r io.Reader, path decode.Path, o decode.Options) ([]byte, error) {
 	if decode.Deeper(raw, o.Depth) {
 		return nil, o.TooDeep(0)
 	}
-	for _, name := range path {
-		inner, ok := member(raw, name)
-		if !ok {
-			return nil, &decode.RecordError{Path: path, Found: decode.Missing}
-		}
-		raw = inner
+	raw, ok := within(raw, path)
+	if !ok {
+		return nil, &decode.RecordError{Path: path, Found: decode.Missing}
 	}
 	if kind := jsontext.Value(raw).Kind(); kind != '{' {
 		return nil, &decode.RecordError{Path: path, Found: decode.Describe(kind)}
@@ -62,6 +59,18 @@ func valid(raw []byte) error {
 		return &decode.SyntaxError{Offset: syntax.ByteOffset, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
 	}
 	return &decode.SyntaxError{Err: err}
+}
+
+// within finds the value that a path leads to in the valid JSON value raw.
+func within(raw []byte, path decode.Path) ([]byte, bool) {
+	for _, name := range path {
+		inner, ok := member(raw, name)
+		if !ok {
+			return nil, false
+		}
+		raw = inner
+	}
+	return raw, true
 }
 
 // member finds one member of the valid JSON value raw.
