@@ -79,7 +79,7 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 		retries:   r.Int("retries", 2, 0, 10),
 	}
 	config := certificates(r, dir, &key)
-	src.login = s.logins.Read(r, s.door(key, config))
+	src.login = s.logins.Read(r, s.door(src.url, key, config, dir))
 	src.since = src.incremental(r)
 	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
 	src.maxBody = r.Size("max_body", 2<<30)

@@ -33,7 +33,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"half a page size", "url = \"http://x\"\npagination \"page\" { size = 10 }", `2: size_param and size belong together`},
 		{"an envelope around lines", "url = \"http://x\"\ndecode \"ndjson\" {}\npagination \"page\" { total = \"total\" }", `3: A document of this format has nothing beside its records`},
 		{"an unknown login", "url = \"http://x\"\nauth \"baerer\" { token = \"x\" }", `2: There is no auth "baerer". Did you mean "bearer"?`},
-		{"a login of later", "url = \"http://x\"\nauth \"digest\" { username = \"x\" }", `2: The auth "digest" belongs to the language`},
+		{"a login of later", "url = \"http://x\"\nauth \"ntlm\" { username = \"x\" }", `2: The auth "ntlm" belongs to the language`},
 		{"an empty token", "url = \"http://x\"\nauth \"bearer\" { token = \"\" }", `2: `},
 		{"a header that HTTP cannot carry", "url = \"http://x\"\nheaders = { X = \"a\\nb\" }", `2: The header "X" has a name or a value that HTTP does not allow.`},
 		{"a header of ours", "url = \"http://x\"\nheaders = { Accept-Encoding = \"br\" }", `2: The header "Accept-Encoding" is set by hookbridge itself; remove it.`},

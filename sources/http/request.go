@@ -22,13 +22,16 @@ import (
 func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
 	for again := false; ; again = true {
 		resp, err := s.send(ctx, address, validators, fresh)
+		ended, told := s.ended(resp)
 		if err != nil {
+			if ended && !again {
+				continue
+			}
 			return nil, err
 		}
-		renewed := !again && s.login != nil && s.login.Renew(resp)
 		switch resp.StatusCode {
 		case nethttp.StatusOK, nethttp.StatusNoContent:
-			if !renewed {
+			if !ended {
 				return resp, nil
 			}
 		case nethttp.StatusNotModified:
@@ -37,15 +40,26 @@ func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, f
 			}
 		}
 		refusal := s.refusal(resp)
+		if told != nil {
+			refusal = fmt.Errorf("%w; %w", refusal, told)
+		}
 		if n := resp.ContentLength; n > 0 && n <= 16<<10 {
 			_, _ = io.CopyN(io.Discard, resp.Body, n) // so that the connection can be used again
 		}
 		_ = resp.Body.Close()
-		if renewed {
+		if ended && !again {
 			continue
 		}
 		return nil, refusal
 	}
+}
+
+// ended asks the login what it makes of an answer; see login.Login.
+func (s *Source) ended(resp *nethttp.Response) (bool, error) {
+	if s.login == nil || resp == nil || resp.Request == nil {
+		return false, nil
+	}
+	return s.login.Renew(resp)
 }
 
 func (s *Source) send(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
@@ -91,7 +105,7 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 			err = context.Cause(ctx)
 		}
 		if refused, ok := errors.AsType[*refusedError](err); ok {
-			return nil, refused
+			return resp, refused // the login may know where it leads
 		}
 		return nil, fmt.Errorf("%s %s: %w", s.method, bridge.Redact(address.String()), plain(err))
 	}
@@ -108,6 +122,8 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 		err = fmt.Errorf("%s: the source wants a login; add an auth block", what)
 	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:
 		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.Kind())
+	case status == nethttp.StatusOK:
+		err = fmt.Errorf("%s with a login page: the login was refused; check auth %q", what, s.login.Kind())
 	case status == nethttp.StatusTooManyRequests:
 		err = fmt.Errorf("%s: too many requests; poll less often or set rate", what)
 	case status == nethttp.StatusNotFound:

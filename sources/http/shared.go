@@ -5,6 +5,7 @@ package http
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -115,10 +116,11 @@ func (s *Shared) gate(sum [32]byte, config *tls.Config) *gate {
 }
 
 // door is how the login of a source sends requests of its own: with the same certificates, and held to the same rates.
-func (s *Shared) door(key clientKey, config *tls.Config) login.Door {
+func (s *Shared) door(source *url.URL, key clientKey, config *tls.Config, dir string) login.Door {
 	return login.Door{
-		Transport: s.gate(key.tls, config), Via: string(key.tls[:]),
-		Host: func(u *url.URL) login.Host { return s.host(u) },
+		Source: source, Transport: s.gate(key.tls, config), Via: hex.EncodeToString(key.tls[:]),
+		Host:      func(u *url.URL) login.Host { return s.host(u) },
+		UserAgent: s.userAgent, Dir: dir, Logger: s.logger,
 	}
 }
 
@@ -130,18 +132,29 @@ type gate struct {
 }
 
 func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
-	if !g.shared.limited.Load() {
-		return g.next.RoundTrip(req)
+	signed, err := g.admit(req)
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, err
 	}
-	if h, ok := g.shared.hosts.Load(address.Origin(req.URL)); ok {
-		if err := h.(*host).wait(req.Context()); err != nil {
-			if req.Body != nil {
-				_ = req.Body.Close()
+	return g.next.RoundTrip(signed)
+}
+
+func (g *gate) admit(req *nethttp.Request) (*nethttp.Request, error) {
+	if g.shared.limited.Load() {
+		if h, ok := g.shared.hosts.Load(address.Origin(req.URL)); ok {
+			if err := h.(*host).wait(req.Context()); err != nil {
+				return nil, err
 			}
-			return nil, err
 		}
 	}
-	return g.next.RoundTrip(req)
+	signed, err := login.Sign(req)
+	if err != nil {
+		return nil, &refusedError{err.Error()}
+	}
+	return signed, nil
 }
 
 // worthRetrying: only what a moment may cure. A server that says when to come back is not asked earlier.

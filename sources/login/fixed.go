@@ -14,13 +14,17 @@ import (
 // fixed is a login that stays what it is: once refused, there is nothing to try again.
 type fixed struct{}
 
-func (fixed) Renew(*http.Response) bool { return false }
-func (fixed) Credentials() []string     { return nil }
+func (fixed) Renew(*http.Response) (bool, error) { return false, nil }
+func (fixed) Credentials() []string              { return nil }
 
 type basic struct {
 	fixed
 	username string
 	password bridge.Secret
+}
+
+func readBasic(c *attr.Reader, _ Door) Login {
+	return basic{username: c.Required("username"), password: c.Secret("password")}
 }
 
 func (basic) Kind() string { return "basic" }
@@ -37,6 +41,8 @@ type bearer struct {
 	token bridge.Secret
 }
 
+func readBearer(c *attr.Reader, _ Door) Login { return bearer{token: c.RequiredSecret("token")} }
+
 func (bearer) Kind() string { return "bearer" }
 func (b bearer) Apply(_ context.Context, req *http.Request) error {
 	req.Header.Set("Authorization", "Bearer "+b.token.Reveal())
@@ -49,7 +55,7 @@ type header struct {
 	value bridge.Secret
 }
 
-func readHeader(c *attr.Reader) Login {
+func readHeader(c *attr.Reader, _ Door) Login {
 	h := header{name: c.Required("name"), value: c.RequiredSecret("value")}
 	if h.name != "" && !httpguts.ValidHeaderFieldName(h.name) {
 		c.Errorf(c.Range("name"), "Invalid header", "%q is not the name of a header.", h.name)
@@ -70,6 +76,10 @@ type query struct {
 	fixed
 	name  string
 	value bridge.Secret
+}
+
+func readQuery(c *attr.Reader, _ Door) Login {
+	return query{name: c.Required("name"), value: c.RequiredSecret("value")}
 }
 
 func (query) Kind() string { return "query" }

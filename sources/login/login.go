@@ -1,9 +1,12 @@
 // Package login puts credentials on the requests of every source that speaks HTTP: fixed ones, such as a bearer token,
-// and those that are fetched, kept and renewed.
+// those that are fetched, kept and renewed, and those that are made anew for each sending.
 package login
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
@@ -19,11 +22,12 @@ type Login interface {
 	// Kind is the label of the auth block.
 	Kind() string
 	// Apply puts credentials on a request that goes to the source's own origin, and gets them first where that is
-	// needed. An error may be a *bridge.BusyError, and holds no secret.
+	// needed. What is made for each sending anew is left to Sign. An error may be a *bridge.BusyError, and holds no
+	// secret.
 	Apply(ctx context.Context, req *http.Request) error
-	// Renew looks at the first answer to a request. It reports whether the login has run out, so that the request is
-	// worth making once more, with what Apply puts on it then. The answer's body is not read.
-	Renew(resp *http.Response) bool
+	// Renew looks at every answer, but not at its body. It reports whether the login has run out: then what it kept is
+	// forgotten, and the request is worth making once more. An error says why no login would help.
+	Renew(resp *http.Response) (again bool, err error)
 	// Credentials are what must not show in any text, as they go over the wire, beyond the secrets of the configuration.
 	Credentials() []string
 }
@@ -36,46 +40,59 @@ type Host interface {
 	Heed(resp *http.Response) (until time.Time, busy bool)
 }
 
-// Door is how a login sends requests of its own.
+// Door is how the login of one source sends requests of its own.
 type Door struct {
-	// Transport holds every request to the rate of its host.
-	Transport http.RoundTripper
-	// Via tells transports apart: logins are shared only where it is the same.
-	Via string
-	// Host finds what is known of the origin of an address.
-	Host func(*url.URL) Host
+	Source    *url.URL            // whose origin gets the credentials; nil where the source has no address that can be read
+	Transport http.RoundTripper   // holds every request to the rate of its host, and calls Sign
+	Via       string              // tells transports apart: logins are shared only where it is the same
+	Host      func(*url.URL) Host // finds what is known of the origin of an address
+	UserAgent string
+	Dir       string // that file names are relative to
+	Logger    *slog.Logger
 }
 
-// Shared is what the logins of a bridge have in common: tokens, each fetched once for all sources that log in alike. It
-// should outlive reloads. The zero value works, and is safe for concurrent use.
+// Shared is what the logins of a bridge have in common: tokens, sessions and nonces, each fetched once for all sources
+// that log in alike. It should outlive reloads. The zero value works, and is safe for concurrent use.
 type Shared struct {
-	mu     sync.Mutex
-	tokens map[[32]byte]*token
+	mu   sync.Mutex
+	kept map[[32]byte]Login
+}
+
+// keep returns the login that was made of the same facts before, or else the one that build makes.
+func (s *Shared) keep(build func() Login, facts ...any) Login {
+	text, _ := json.Marshal(facts)
+	key := sha256.Sum256(text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.kept[key]; l != nil {
+		return l
+	}
+	if s.kept == nil {
+		s.kept = map[[32]byte]Login{}
+	}
+	l := build()
+	s.kept[key] = l
+	return l
 }
 
 // Read reads the auth block; nil without one, or where it is wrong.
 func (s *Shared) Read(r *attr.Reader, door Door) Login {
 	b := r.Block("auth", 1)
-	kinds := []string{"basic", "bearer", "header", "query", "oauth2"}
-	if b == nil || !block.Choice(r, b, "auth", kinds, "digest", "ntlm", "sigv4", "session", "mtls", "hmac") {
+	kinds := []string{"basic", "bearer", "header", "query", "digest", "oauth2", "session", "hmac", "sigv4"}
+	if b == nil || !block.Choice(r, b, "auth", kinds, "ntlm") {
 		return nil
 	}
-	kind := b.Labels[0]
+	kind, before := b.Labels[0], r.Errors()
 	c := r.Child(b, `auth "`+kind+`"`)
-	switch kind {
-	case "basic":
-		return basic{username: c.Required("username"), password: c.Secret("password")}
-	case "bearer":
-		return bearer{token: c.RequiredSecret("token")}
-	case "header":
-		return readHeader(c)
-	case "query":
-		return query{name: c.Required("name"), value: c.RequiredSecret("value")}
+	build := map[string]func(*attr.Reader, Door) Login{
+		"basic": readBasic, "bearer": readBearer, "header": readHeader, "query": readQuery, "hmac": readHMAC, "sigv4": readSigV4,
+		"digest": s.readDigest, "oauth2": s.readToken, "session": s.readSession,
 	}
-	if t := s.readToken(c, door); t != nil {
-		return t
+	l := build[kind](c, door)
+	if r.Errors() > before {
+		return nil
 	}
-	return nil
+	return l
 }
 
 // Userinfo is the basic login that stands in an address, and its password; nil where there is none.

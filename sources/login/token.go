@@ -2,11 +2,14 @@ package login
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,44 +21,69 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// token is an OAuth2 access token by client credentials (RFC 6749, section 4.4), shared by all sources that log in
-// alike and fetched when it is first needed.
+// token is an OAuth2 access token, by client credentials (RFC 6749, section 4.4) or by a refresh token (section 6). It
+// is shared by all sources that log in alike and fetched when it is first needed.
 type token struct {
-	config clientcredentials.Config
-	client *http.Client
-	host   Host
-	turn   chan struct{} // held by whoever fetches a token
+	config  clientcredentials.Config
+	client  *http.Client
+	host    Host
+	logger  *slog.Logger
+	warned  sync.Once // that nothing keeps the refresh token
+	refresh *refresh  // nil: client credentials
+	turn    *turn
 
 	mu      sync.Mutex
 	current *oauth2.Token
 }
 
-func (s *Shared) readToken(c *attr.Reader, door Door) *token {
+func (s *Shared) readToken(c *attr.Reader, door Door) Login {
 	endpoint := address.Read(c, "token_url")
-	config := clientcredentials.Config{
-		ClientID: c.Required("client_id"), ClientSecret: c.RequiredSecret("client_secret").Reveal(), Scopes: c.Strings("scopes"),
+	config := clientcredentials.Config{ClientID: c.Required("client_id"), Scopes: c.Strings("scopes"), EndpointParams: url.Values{}}
+	first := c.Secret("refresh_token")
+	if c.Has("refresh_token") {
+		config.ClientSecret = c.Secret("client_secret").Reveal()
+		if first.Empty() {
+			c.Errorf(c.Range("refresh_token"), "Empty refresh token", "refresh_token is empty; log in to the provider once by hand and copy the one it gives you.")
+		}
+	} else {
+		config.ClientSecret = c.RequiredSecret("client_secret").Reveal()
 	}
-	if endpoint == nil {
+	params := c.SecretMap("params")
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		switch name {
+		case "grant_type", "scope", "refresh_token", "client_id", "client_secret":
+			c.Errorf(c.MemberRange("params", name), "Reserved parameter", "The parameter %q is set by hookbridge itself; remove it.", name)
+		}
+		config.EndpointParams.Set(name, params[name].Reveal())
+	}
+	file := c.String("token_file", "")
+	if file != "" {
+		if !c.Has("refresh_token") {
+			c.Errorf(c.Range("token_file"), "Nothing to keep", "token_file keeps the refresh token; write refresh_token, or remove it.")
+		}
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(door.Dir, file)
+		}
+		checkFolder(c, file)
+	}
+	if endpoint == nil || c.Failed() {
 		return nil
 	}
 	config.TokenURL = endpoint.String()
-	key := sha256.Sum256([]byte(strings.Join([]string{
-		door.Via, address.Origin(endpoint), config.TokenURL, config.ClientID, config.ClientSecret, strings.Join(config.Scopes, " "),
-	}, "\x00")))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t := s.tokens[key]; t != nil {
+	return s.keep(func() Login {
+		t := &token{
+			config: config, host: door.Host(endpoint), logger: door.Logger, turn: newTurn(),
+			client: &http.Client{Transport: door.Transport, CheckRedirect: stay},
+		}
+		if !first.Empty() {
+			t.refresh = &refresh{file: file, configured: first, latest: first}
+			t.config.EndpointParams.Set("grant_type", "refresh_token")
+			if config.ClientSecret == "" { // a public client only says its name
+				t.config.AuthStyle = oauth2.AuthStyleInParams
+			}
+		}
 		return t
-	}
-	t := &token{
-		config: config, host: door.Host(endpoint), turn: make(chan struct{}, 1),
-		client: &http.Client{Transport: door.Transport, CheckRedirect: stay},
-	}
-	if s.tokens == nil {
-		s.tokens = map[[32]byte]*token{}
-	}
-	s.tokens[key] = t
-	return t
+	}, "oauth2", door.Via, config.TokenURL, config.ClientID, config.ClientSecret, config.Scopes, config.EndpointParams.Encode(), first.Reveal(), file)
 }
 
 // stay follows no redirect: what it would carry is a secret.
@@ -66,39 +94,79 @@ func stay(*http.Request, []*http.Request) error {
 func (*token) Kind() string { return "oauth2" }
 
 func (t *token) Apply(ctx context.Context, req *http.Request) error {
-	current, err := t.get(ctx)
-	if err != nil {
-		return err
+	current := t.valid()
+	if current == nil {
+		if err := t.turn.take(ctx, func() bool { return t.valid() != nil }, func() error { return t.fetch(ctx) }); err != nil {
+			return err
+		}
+		t.mu.Lock()
+		current = t.current
+		t.mu.Unlock()
+		if current == nil { // refused to another source since
+			return errors.New("the access token was refused as soon as it came; check scopes, and whether the token endpoint belongs to this API")
+		}
 	}
 	current.SetAuthHeader(req)
 	return nil
 }
 
-// get returns a token that is valid; one source fetches it while the others wait, each no longer than its own time.
-func (t *token) get(ctx context.Context) (*oauth2.Token, error) {
-	if current := t.valid(); current != nil {
-		return current, nil
-	}
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if current := t.valid(); current != nil {
-		return current, nil
-	}
+// fetch gets a token from the endpoint.
+func (t *token) fetch(ctx context.Context) error {
 	if until, busy := t.host.Busy(time.Now()); busy {
-		return nil, &bridge.BusyError{RetryAt: until, Err: errors.New("the token endpoint asked to be left alone until " + until.UTC().Format(time.RFC3339))}
+		return &bridge.BusyError{RetryAt: until, Err: errors.New("the token endpoint asked to be left alone until " + until.UTC().Format(time.RFC3339))}
 	}
-	fresh, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
+	fresh, err := t.ask(ctx)
 	if err != nil {
-		return nil, t.failed(ctx, err)
+		return t.failed(ctx, err)
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.current = fresh
+	t.mu.Unlock()
+	return nil
+}
+
+func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, t.client)
+	if t.refresh == nil {
+		return t.config.Token(ctx)
+	}
+	sent := t.refresh.recall()
+	fresh, err := t.exchange(ctx, sent)
+	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
+		// Another process may have used it first, and kept the one that followed.
+		if other := t.refresh.recall(); other != sent {
+			sent = other
+			fresh, err = t.exchange(ctx, sent)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if next := bridge.NewSecret(fresh.RefreshToken); next != sent {
+		t.keep(next)
+	}
 	return fresh, nil
+}
+
+// keep puts the refresh token that replaced the last one where the next process finds it.
+func (t *token) keep(next bridge.Secret) {
+	err := t.refresh.remember(next)
+	warn := func() {
+		t.logger.Warn("the provider replaced the refresh token, and the new one is lost when this process ends",
+			"error", err, "token_url", bridge.Redact(t.config.TokenURL))
+	}
+	switch {
+	case errors.Is(err, errNotKept):
+		t.warned.Do(warn)
+	case err != nil:
+		warn()
+	}
+}
+
+// exchange is called by one at a time: the configuration belongs to whoever has the turn.
+func (t *token) exchange(ctx context.Context, refresh bridge.Secret) (*oauth2.Token, error) {
+	t.config.EndpointParams.Set("refresh_token", refresh.Reveal())
+	return t.config.Token(ctx)
 }
 
 func (t *token) valid() *oauth2.Token {
@@ -111,25 +179,29 @@ func (t *token) valid() *oauth2.Token {
 }
 
 // Renew drops the token the request was refused with, unless somebody else has already replaced it.
-func (t *token) Renew(resp *http.Response) bool {
+func (t *token) Renew(resp *http.Response) (bool, error) {
 	if resp.StatusCode != http.StatusUnauthorized {
-		return false
+		return false, nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.current != nil && strings.HasSuffix(resp.Request.Header.Get("Authorization"), " "+t.current.AccessToken) {
 		t.current = nil
 	}
-	return true
+	return true, nil
 }
 
 func (t *token) Credentials() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current == nil {
-		return nil
+	var all []string
+	if t.current != nil {
+		all = append(all, t.current.AccessToken)
 	}
-	return []string{t.current.AccessToken}
+	if t.refresh != nil {
+		all = append(all, t.refresh.current().Reveal())
+	}
+	return all
 }
 
 // failed tells why no token came. What the endpoint answered is not repeated beyond the code of RFC 6749, section 5.2:
@@ -140,20 +212,31 @@ func (t *token) failed(ctx context.Context, err error) error {
 	}
 	answer, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok || answer.Response == nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // without the address, which may hold a key
-		}
-		return fmt.Errorf("no token from the token endpoint: %w", err)
+		return fmt.Errorf("no token from the token endpoint: %w", plain(err))
 	}
 	detail := ""
 	if code := answer.ErrorCode; code != "" && len(code) <= 40 && printable(code) {
 		detail = ", " + code
 	}
-	failure := fmt.Errorf("the token endpoint refused (status %d%s); check client_id, client_secret and scopes", answer.Response.StatusCode, detail)
+	check := "client_id, client_secret and scopes"
+	if t.refresh != nil {
+		if check += ", and refresh_token"; answer.ErrorCode == "invalid_grant" {
+			check = "refresh_token: it has expired, was revoked or was used elsewhere; log in to the provider by hand and write the new one"
+		}
+	}
+	failure := fmt.Errorf("the token endpoint refused (status %d%s); check %s", answer.Response.StatusCode, detail, check)
 	if at, ok := t.host.Heed(answer.Response); ok {
 		return &bridge.BusyError{RetryAt: at, Err: failure}
 	}
 	return failure
+}
+
+// plain takes the address off the errors of net/http: it may hold a key.
+func plain(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
 }
 
 func printable(s string) bool {

@@ -1,0 +1,52 @@
+package login
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/hookbridge/bridge/sources/address"
+)
+
+// signer makes credentials that hold for one sending only, because they cover its address, its time or a count.
+type signer interface {
+	// sign puts them on a request, whose header and address are its own to change.
+	sign(req *http.Request) error
+}
+
+type signingKey struct{}
+
+type signing struct {
+	by     signer
+	origin string
+}
+
+// signLater makes Sign sign the request, its quick retries and the redirects it follows, each by itself.
+func signLater(req *http.Request, by signer) {
+	ctx := context.WithValue(req.Context(), signingKey{}, signing{by, address.Origin(req.URL)})
+	*req = *req.WithContext(ctx)
+}
+
+// Sign is called by a transport for everything it is about to send. It returns the request, or a signed copy where the
+// login of its source wants that. What goes to another origin is never signed.
+func Sign(req *http.Request) (*http.Request, error) {
+	s, ok := req.Context().Value(signingKey{}).(signing)
+	if !ok || address.Origin(req.URL) != s.origin {
+		return req, nil
+	}
+	signed := req.Clone(req.Context())
+	return signed, s.by.sign(signed)
+}
+
+// content is the body of a request, which can still be sent afterwards.
+func content(req *http.Request) ([]byte, error) {
+	if req.Body == nil || req.Body == http.NoBody || req.GetBody == nil {
+		return nil, nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	return io.ReadAll(body)
+}

@@ -1,0 +1,70 @@
+package login
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hookbridge/bridge"
+)
+
+// The example of RFC 7616, section 3.9.1.
+func TestDigestOfTheRFC(t *testing.T) {
+	for algorithm, want := range map[string]string{
+		"SHA-256": "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+		"MD5":     "8ca523f5e9506fed4657c9700eebdbec",
+	} {
+		challenge, _, err := findChallenge([]string{`Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=` + algorithm +
+			`, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"`})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &digest{username: "Mufasa", password: bridge.NewSecret("Circle of Life"), challenge: challenge, cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"}
+		req, _ := http.NewRequest("GET", "http://www.example.org/dir/index.html", nil)
+		if err := d.sign(req); err != nil {
+			t.Fatal(err)
+		}
+		if got := req.Header.Get("Authorization"); !strings.Contains(got, `response="`+want+`"`) {
+			t.Errorf("%s: %s", algorithm, got)
+		}
+	}
+}
+
+// Cases of AWS's test suite for Signature Version 4, by their names there.
+func TestSigV4OfAWS(t *testing.T) {
+	at := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
+	l := sigv4{
+		credentials: aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"},
+		region:      "us-east-1", service: "service", signer: v4.NewSigner(),
+	}
+	for _, test := range []struct{ name, method, url, kind, body, signed, want string }{
+		{"get-vanilla", "GET", "/", "", "", "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+		{"get-vanilla-query-order-key-case", "GET", "/?Param2=value2&Param1=value1", "", "", "host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"},
+		{"get-vanilla-empty-query-key", "GET", "/?Param1=value1", "", "", "host;x-amz-date", "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb"},
+		{"get-vanilla-query-unreserved", "GET", "/?-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz=-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "", "", "host;x-amz-date", "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197"},
+		{"get-unreserved", "GET", "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "", "", "host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"},
+		{"post-vanilla", "POST", "/", "", "", "host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"},
+		{"post-vanilla-query", "POST", "/?Param1=value1", "", "", "host;x-amz-date", "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"},
+		{"post-x-www-form-urlencoded", "POST", "/", "application/x-www-form-urlencoded", "Param1=value1", "content-type;host;x-amz-date", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"},
+	} {
+		req, err := http.NewRequest(test.method, "https://example.amazonaws.com"+test.url, strings.NewReader(test.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip") // is not signed
+		if test.kind != "" {
+			req.Header.Set("Content-Type", test.kind)
+		}
+		if err := l.signAt(req, at); err != nil {
+			t.Fatal(err)
+		}
+		want := "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=" + test.signed + ", Signature=" + test.want
+		if got := req.Header.Get("Authorization"); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", test.name, got, want)
+		}
+	}
+}
