@@ -1,6 +1,8 @@
 package login_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	nethttp "net/http"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -110,6 +113,26 @@ func (h *house) wantError(t testing.TB, s bridge.Source, texts ...string) {
 	for _, text := range texts {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("error lacks %q:\n%v", text, err)
+		}
+	}
+}
+
+// wantErrorWithin is wantError for a job with little time.
+func (h *house) wantErrorWithin(t testing.TB, s bridge.Source, time time.Duration, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time, errors.New("the job's time is up"))
+	defer cancel()
+	if _, err := s.Fetch(ctx, bridge.FetchOptions{}, func(bridge.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want %q", err, text)
+	}
+}
+
+// silent fails where a secret was said.
+func (h *house) silent(t testing.TB) {
+	t.Helper()
+	for line := range strings.Lines(h.everything()) {
+		if strings.Contains(line, "S3CRET") || strings.Contains(line, "0THER") {
+			t.Errorf("a secret was said: %s", line)
 		}
 	}
 }

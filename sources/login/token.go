@@ -128,15 +128,17 @@ func (t *token) fetch(ctx context.Context) error {
 func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, t.client)
 	if t.refresh == nil {
-		return t.config.Token(ctx)
+		return t.exchange(ctx)
 	}
 	sent := t.refresh.recall()
-	fresh, err := t.exchange(ctx, sent)
+	t.config.EndpointParams.Set("refresh_token", sent.Reveal())
+	fresh, err := t.exchange(ctx)
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
 		// Another process may have used it first, and kept the one that followed.
 		if other := t.refresh.recall(); other != sent {
 			sent = other
-			fresh, err = t.exchange(ctx, sent)
+			t.config.EndpointParams.Set("refresh_token", sent.Reveal())
+			fresh, err = t.exchange(ctx)
 		}
 	}
 	if err != nil {
@@ -163,10 +165,34 @@ func (t *token) keep(next bridge.Secret) {
 	}
 }
 
-// exchange is called by one at a time: the configuration belongs to whoever has the turn.
-func (t *token) exchange(ctx context.Context, refresh bridge.Secret) (*oauth2.Token, error) {
-	t.config.EndpointParams.Set("refresh_token", refresh.Reveal())
-	return t.config.Token(ctx)
+// exchange asks for a token. It is called by one at a time: the configuration belongs to whoever has the turn.
+func (t *token) exchange(ctx context.Context) (*oauth2.Token, error) {
+	if t.config.AuthStyle != oauth2.AuthStyleAutoDetect {
+		return t.config.Token(ctx)
+	}
+	t.config.AuthStyle = oauth2.AuthStyleInHeader
+	fresh, err := t.config.Token(ctx)
+	if err == nil {
+		return fresh, nil
+	}
+	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok && unheard(answer) {
+		t.config.AuthStyle = oauth2.AuthStyleInParams
+		if fresh, other := t.config.Token(ctx); other == nil {
+			return fresh, nil
+		}
+	}
+	t.config.AuthStyle = oauth2.AuthStyleAutoDetect
+	return nil, err
+}
+
+// unheard reports whether an endpoint may have refused only because it does not read the header, in which RFC 6749,
+// section 2.3.1, wants the client to say who it is.
+func unheard(answer *oauth2.RetrieveError) bool {
+	switch answer.Response.StatusCode {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return slices.Contains([]string{"", "invalid_client", "invalid_request", "unauthorized_client"}, answer.ErrorCode)
+	}
+	return false
 }
 
 func (t *token) valid() *oauth2.Token {

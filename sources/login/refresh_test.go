@@ -1,0 +1,212 @@
+package login_test
+
+import (
+	"encoding/json"
+	"fmt"
+	nethttp "net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// provider gives access tokens for refresh tokens, and replaces those it takes.
+type provider struct {
+	keeps  bool // refresh tokens stay good
+	public bool // the client has no secret
+
+	mu      sync.Mutex
+	good    string // the refresh token it takes
+	access  string
+	issued  int
+	refused []string // codes
+}
+
+func (p *provider) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.URL.Path != "/token" {
+		if r.Header.Get("Authorization") != "Bearer "+p.access {
+			w.WriteHeader(401)
+			return
+		}
+		fmt.Fprint(w, "[1]")
+		return
+	}
+	_ = r.ParseForm()
+	w.Header().Set("Content-Type", "application/json")
+	refuse := func(code string) {
+		p.refused = append(p.refused, code)
+		w.WriteHeader(400)
+		fmt.Fprintf(w, `{"error":%q,"error_description":"%s is wrong"}`, code, r.Form.Get("refresh_token"))
+	}
+	id, password, _ := r.BasicAuth()
+	if p.public {
+		id, password = r.Form.Get("client_id"), "0THER%2B%2FSECRET"
+	}
+	switch {
+	case id != "bridge" || password != "0THER%2B%2FSECRET":
+		refuse("invalid_client")
+	case r.Form.Get("grant_type") != "refresh_token" || r.Form.Get("audience") != "erp":
+		refuse("invalid_request")
+	case r.Form.Get("refresh_token") != p.good:
+		refuse("invalid_grant")
+	default:
+		p.issued++
+		p.access = fmt.Sprintf("S3CRET-ACCESS-%d", p.issued)
+		next := ""
+		if !p.keeps {
+			p.good = fmt.Sprintf("S3CRET-REFRESH-%d", p.issued)
+			next = fmt.Sprintf(`,"refresh_token":%q`, p.good)
+		}
+		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600%s}`, p.access, next)
+	}
+}
+
+// revoke makes the access token useless.
+func (p *provider) revoke() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.access = "none"
+}
+
+const refreshBlock = `url = "%[1]s/orders"
+auth "oauth2" {
+  token_url     = "%[1]s/token"
+  client_id     = "bridge"
+  client_secret = secret.other
+  refresh_token = secret.token
+  params        = { audience = "erp" }
+  %[2]s
+}
+`
+
+func TestRefreshToken(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN", keeps: true}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	s := h.source(t, refreshBlock, address, "")
+	for range 2 {
+		h.want(t, s, "1")
+		h.want(t, s, "1")
+		p.revoke()
+	}
+	h.want(t, s, "1")
+	if p.issued != 3 || len(p.refused) > 0 {
+		t.Errorf("%d tokens and refusals %q, want one token at first and after each refusal", p.issued, p.refused)
+	}
+	if strings.Contains(h.everything(), "replaced") {
+		t.Errorf("a warning although nothing was replaced: %s", h.everything())
+	}
+	h.silent(t)
+}
+
+func TestRefreshTokenOfAPublicClient(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN", public: true}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	h.want(t, h.source(t, strings.Replace(refreshBlock, "client_secret = secret.other", "", 1), address, ""), "1")
+	if len(p.refused) > 0 {
+		t.Errorf("refused: %q", p.refused)
+	}
+}
+
+func TestReplacedRefreshTokenOutlivesReloads(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	for range 3 {
+		h.want(t, h.source(t, refreshBlock, address, ""), "1") // read anew, as by a reload
+		p.revoke()
+	}
+	if warnings := strings.Count(h.everything(), "replaced the refresh token"); warnings != 1 || !strings.Contains(h.everything(), "no token_file is set; name one") {
+		t.Errorf("%d warnings, want one: %s", warnings, h.everything())
+	}
+	h.restart()
+	h.wantError(t, h.source(t, refreshBlock, address, ""), "the token endpoint refused (status 400, invalid_grant); check refresh_token: it has expired, was revoked or was used elsewhere")
+	h.silent(t)
+}
+
+func TestReplacedRefreshTokenOutlivesRestarts(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	const keep = `token_file = "oauth.json"`
+	for range 3 {
+		h.restart()
+		h.want(t, h.source(t, refreshBlock, address, keep), "1")
+	}
+	file := filepath.Join(h.dir, "oauth.json")
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v: want a file that only its owner can read", info, err)
+	}
+	if entries, err := os.ReadDir(h.dir); err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, %v", entries, err)
+	}
+
+	// One that somebody wrote anew wins over the file.
+	h.restart()
+	p.good = "0THER+/SECRET"
+	renewed := strings.Replace(refreshBlock, "refresh_token = secret.token", "refresh_token = secret.other", 1)
+	h.want(t, h.source(t, renewed, address, keep), "1")
+	h.restart()
+	h.want(t, h.source(t, renewed, address, keep), "1")
+
+	// What cannot be read is passed over.
+	for _, content := range []string{"", "{", "[]", `{"refresh_token":7}`, strings.Repeat(" ", 1<<20)} {
+		h.restart()
+		p.good = "S3CRET-TOKEN"
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.want(t, h.source(t, refreshBlock, address, keep), "1")
+	}
+	if len(p.refused) > 0 {
+		t.Errorf("refused: %q", p.refused)
+	}
+	h.silent(t)
+}
+
+// A plan beside the daemon may use the refresh token first: then the file has the one that followed.
+func TestRefreshTokenUsedByAnotherProcess(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	address, daemon, plan := serve(t, p.ServeHTTP), newHouse(t), newHouse(t)
+	plan.dir = daemon.dir
+	const keep = `token_file = "oauth.json"`
+	ours, theirs := daemon.source(t, refreshBlock, address, keep), plan.source(t, refreshBlock, address, keep)
+	for range 2 {
+		daemon.want(t, ours, "1")
+		p.revoke()
+		plan.want(t, theirs, "1")
+		p.revoke()
+	}
+	if len(p.refused) > 0 {
+		t.Errorf("refused: %q", p.refused)
+	}
+}
+
+func TestRefreshTokenThatCannotBeKept(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	folder := filepath.Join(h.dir, "state")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := h.source(t, refreshBlock, address, `token_file = "state/oauth.json"`)
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	h.want(t, s, "1")
+	if !strings.Contains(h.everything(), "the new one is lost when this process ends") {
+		t.Errorf("no warning: %s", h.everything())
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.revoke()
+	h.want(t, s, "1") // the one in memory is good
+	data, err := os.ReadFile(filepath.Join(folder, "oauth.json"))
+	kept := map[string]string{}
+	if err != nil || json.Unmarshal(data, &kept) != nil || kept["refresh_token"] != p.good {
+		t.Errorf("kept %s, %v", data, err)
+	}
+	h.silent(t)
+}
