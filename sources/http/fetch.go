@@ -25,7 +25,7 @@ func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit fu
 		if f.tide.mark, f.incremental = s.since.recall(options.From); f.incremental {
 			f.base = s.from(f.tide.mark)
 			s.say(ctx, func() string {
-				return fmt.Sprintf("asks for what changed since the watermark %s, less %s", f.tide.mark.text, s.since.overlap)
+				return fmt.Sprintf("asks for what changed since the watermark %s, less %s", f.tide.mark.Text, s.since.overlap)
 			})
 		}
 	}
@@ -118,7 +118,7 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 	case f.incremental && !outcome.Stable:
 		outcome.Next = f.options.From // what moved may have escaped us
 	case !outcome.Stable:
-	case f.tide.mark.text != "":
+	case f.tide.mark.Text != "":
 		outcome.Next = f.since.remember(f.tide.mark)
 	default:
 		outcome.Next = remember(f.pages)
@@ -214,7 +214,7 @@ func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *
 	outcome.Pages++
 	f.note(resp, outcome)
 	if f.since != nil && a.number == 1 {
-		if f.tide.limit = f.since.limit(resp); f.incremental && f.tide.mark.at.After(f.tide.limit.Add(absurd)) {
+		if f.tide.limit = f.since.limit(resp); f.incremental && f.tide.mark.At.After(f.tide.limit.Add(absurd)) {
 			return errAgain
 		}
 	}

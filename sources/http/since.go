@@ -15,6 +15,7 @@ import (
 	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/login"
+	"github.com/hookbridge/bridge/sources/stamp"
 	"github.com/tidwall/gjson"
 	"github.com/zeebo/xxh3"
 )
@@ -24,8 +25,8 @@ import (
 type since struct {
 	param   string
 	value   decode.Path
-	path    string // value, as gjson reads it
-	initial stamp  // zero: none
+	path    string      // value, as gjson reads it
+	initial stamp.Stamp // zero: none
 	overlap time.Duration
 	ahead   sync.Once // says that the values lie in the future
 }
@@ -47,7 +48,7 @@ func (s *Source) incremental(r *attr.Reader) *since {
 	}
 	if text := c.String("initial", ""); text != "" {
 		var ok bool
-		if w.initial, ok = readStamp(text); !ok {
+		if w.initial, ok = stamp.Read(text); !ok {
 			c.Errorf(c.Range("initial"), "Invalid time", `initial must be written as param takes it: like "2020-01-31T12:00:00Z" or "2020-01-31", or as seconds or milliseconds since 1970.`)
 		}
 	}
@@ -67,45 +68,45 @@ func (s *Source) incremental(r *attr.Reader) *since {
 
 // whole is the address that answers with everything there is.
 func (s *Source) whole() *url.URL {
-	if s.since == nil || s.since.initial.text == "" {
+	if s.since == nil || s.since.initial.Text == "" {
 		return s.url
 	}
-	return address.With(s.url, s.since.param, s.since.initial.text)
+	return address.With(s.url, s.since.param, s.since.initial.Text)
 }
 
 // from is the address that answers with what changed since mark; the overlap finds what came late or was equal.
-func (s *Source) from(mark stamp) *url.URL {
+func (s *Source) from(mark stamp.Stamp) *url.URL {
 	style, initial := mark, s.since.initial
 	// Whoever wrote an initial value wrote it as the parameter takes it. Only of a small number, such as 0, nobody knows
 	// what it counts.
-	if initial.text != "" && (initial.layout != "" || mark.layout != "" || initial.at.After(earliest)) {
+	if initial.Text != "" && (initial.Layout != "" || mark.Layout != "" || initial.At.After(earliest)) {
 		style = initial
 	}
-	at := mark.at.Add(-s.since.overlap)
-	if at.Before(initial.at) {
+	at := mark.At.Add(-s.since.overlap)
+	if at.Before(initial.At) {
 		return s.whole()
 	}
-	return address.With(s.url, s.since.param, style.spell(at))
+	return address.With(s.url, s.since.param, style.Spell(at))
 }
 
 // A watermark is a checkpoint of its own kind: a version, then what it belongs to and the value as the source wrote it.
 const markVersion = "http since 1\n"
 
 // recall reads what remember wrote. A watermark of another field or parameter means nothing.
-func (w *since) recall(from bridge.Checkpoint) (stamp, bool) {
+func (w *since) recall(from bridge.Checkpoint) (stamp.Stamp, bool) {
 	text, ok := strings.CutPrefix(string(from), markVersion+w.sum()+"\t")
 	if !ok {
-		return stamp{}, false
+		return stamp.Stamp{}, false
 	}
-	return readStamp(strings.TrimSuffix(text, "\n"))
+	return stamp.Read(strings.TrimSuffix(text, "\n"))
 }
 
-func (w *since) remember(mark stamp) bridge.Checkpoint {
-	return bridge.Checkpoint(markVersion + w.sum() + "\t" + mark.text + "\n")
+func (w *since) remember(mark stamp.Stamp) bridge.Checkpoint {
+	return bridge.Checkpoint(markVersion + w.sum() + "\t" + mark.Text + "\n")
 }
 
 func (w *since) sum() string {
-	sum := xxh3.HashString128(strings.Join([]string{w.param, w.value.String(), w.initial.text}, "\x00")).Bytes()
+	sum := xxh3.HashString128(strings.Join([]string{w.param, w.value.String(), w.initial.Text}, "\x00")).Bytes()
 	return fmt.Sprintf("%x", sum)
 }
 
@@ -118,11 +119,11 @@ const absurd = 24 * time.Hour
 
 // tide is what the records of one fetch say about the watermark.
 type tide struct {
-	mark    stamp     // the newest; zero: none
-	limit   time.Time // no value beyond it counts
-	read    int       // values that are times
-	ahead   int       // values beyond the limit
-	strange string    // what else stood there
+	mark    stamp.Stamp // the newest; zero: none
+	limit   time.Time   // no value beyond it counts
+	read    int         // values that are times
+	ahead   int         // values beyond the limit
+	strange string      // what else stood there
 }
 
 // limit is how far a watermark may go. A value later than the answer's own clock is a mistake of somebody's. More: a
@@ -140,15 +141,15 @@ func (t *tide) observe(raw []byte, path string) {
 	result := gjson.GetBytes(raw, path)
 	value := jsontext.Value(result.Raw)
 	text, err := scalar(value.Kind(), value)
-	s, ok := readStamp(text)
+	s, ok := stamp.Read(text)
 	switch {
-	case err != nil || !ok || s.at.Before(earliest):
+	case err != nil || !ok || s.At.Before(earliest):
 		t.strange = strings.Clone(result.Raw[:min(len(result.Raw), 512)])
-	case s.at.After(t.limit):
+	case s.At.After(t.limit):
 		t.read++
 		t.ahead++
 	default:
-		if t.read++; t.mark.text == "" || s.at.After(t.mark.at) {
+		if t.read++; t.mark.Text == "" || s.At.After(t.mark.At) {
 			t.mark = s
 		}
 	}

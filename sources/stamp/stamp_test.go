@@ -1,4 +1,4 @@
-package http
+package stamp
 
 import (
 	"testing"
@@ -28,11 +28,11 @@ func TestStamp(t *testing.T) {
 		"1795226584123456789":                 "2026-11-21T02:03:04.123456789Z",
 		"0":                                   "1970-01-01T00:00:00Z",
 	} {
-		s, ok := readStamp(text)
-		if got := s.at.UTC().Format(time.RFC3339Nano); !ok || got != want {
+		s, ok := Read(text)
+		if got := s.At.UTC().Format(time.RFC3339Nano); !ok || got != want {
 			t.Errorf("%q is %s (%t), want %s", text, got, ok, want)
 		}
-		if got := s.spell(s.at); got != text {
+		if got := s.Spell(s.At); got != text {
 			t.Errorf("%q is written as %q", text, got)
 		}
 	}
@@ -42,8 +42,8 @@ func TestStamp(t *testing.T) {
 		"2026-11-21T02:03:04.Z", "2026-11-21T02:03:04.1234567890Z", "2026-11-21T02:03:04 ", "2026-11-21T02:03:04+2", "2026-11-21T02:03:04+99:00", "2026-11-21T02:03:04CET",
 		"21.11.2026", "11/21/2026", "Sat, 21 Nov 2026 02:03:04 GMT",
 	} {
-		if s, ok := readStamp(text); ok {
-			t.Errorf("%q is read as %s", text, s.at)
+		if s, ok := Read(text); ok {
+			t.Errorf("%q is read as %s", text, s.At)
 		}
 	}
 }
@@ -65,13 +65,13 @@ func TestStampIsSpelledAlikeAndNeverLater(t *testing.T) {
 		"1577836800000000":              "1795305599987654",
 		"1577836800000000000":           "1795305599987654321",
 	} {
-		s, ok := readStamp(like)
-		if got := s.spell(at); !ok || got != want {
+		s, ok := Read(like)
+		if got := s.Spell(at); !ok || got != want {
 			t.Errorf("like %q it is %q, want %q", like, got, want)
 		}
 	}
-	seconds, _ := readStamp("1577836800")
-	if got := seconds.spell(time.Unix(-5, 0)); got != "0" {
+	seconds, _ := Read("1577836800")
+	if got := seconds.Spell(time.Unix(-5, 0)); got != "0" {
 		t.Errorf("a time before 1970 is written as %q", got)
 	}
 }
@@ -82,43 +82,17 @@ func FuzzStamp(f *testing.F) {
 		f.Add(seed, int64(1795226584), int64(123456789))
 	}
 	f.Fuzz(func(t *testing.T, text string, seconds, nanos int64) {
-		s, ok := readStamp(text)
+		s, ok := Read(text)
 		if !ok || seconds < 0 || seconds > 9e9 || nanos < 0 || nanos > 999999999 {
 			return
 		}
 		at := time.Unix(seconds, nanos)
-		again, ok := readStamp(s.spell(at))
-		if s.layout == "" && again.unit != s.unit {
+		again, ok := Read(s.Spell(at))
+		if s.Layout == "" && again.unit != s.unit {
 			return // a number so small, or so large, that it counts in something else
 		}
-		if late := again.at.Sub(at); !ok || late > 0 || late <= -24*time.Hour {
-			t.Errorf("like %q, %s is %q: %s", text, at.UTC(), s.spell(at), again.at.UTC())
+		if late := again.At.Sub(at); !ok || late > 0 || late <= -24*time.Hour {
+			t.Errorf("like %q, %s is %q: %s", text, at.UTC(), s.Spell(at), again.At.UTC())
 		}
 	})
-}
-
-func FuzzWatermark(f *testing.F) {
-	w := &since{param: "s", path: "u"}
-	f.Add([]byte(w.remember(stamp{text: "2026-11-21"})))
-	f.Add([]byte(markVersion))
-	f.Fuzz(func(t *testing.T, from []byte) {
-		mark, ok := w.recall(from)
-		if !ok {
-			return
-		}
-		if again, ok := w.recall(w.remember(mark)); !ok || again.text != mark.text || !again.at.Equal(mark.at) {
-			t.Errorf("%+v became %+v", mark, again)
-		}
-	})
-}
-
-// BenchmarkObserve is what a watermark costs per record.
-func BenchmarkObserve(b *testing.B) {
-	record := []byte(`{"id":4711,"status":"open","customer":{"name":"A. Customer","city":"Berlin"},"lines":[{"sku":"a","quantity":1},{"sku":"b","quantity":2}],"updated_at":"2026-11-21T02:03:04.123Z"}`)
-	t := tide{limit: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)}
-	b.ReportAllocs()
-	b.SetBytes(int64(len(record)))
-	for b.Loop() {
-		t.observe(record, "updated_at")
-	}
 }

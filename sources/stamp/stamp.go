@@ -1,4 +1,5 @@
-package http
+// Package stamp reads points in time as systems write them, and writes others alike.
+package stamp
 
 import (
 	"strconv"
@@ -6,42 +7,42 @@ import (
 	"time"
 )
 
-// stamp is a point in time together with the way it was written, so that another one can be written alike.
-type stamp struct {
-	text   string
-	at     time.Time
-	layout string // as of time.Format; empty: a number counted from 1970
+// Stamp is a point in time together with the way it was written, so that another one can be written alike.
+type Stamp struct {
+	Text   string
+	At     time.Time
+	Layout string // as of time.Format; empty: a number counted from 1970
 	digits int    // of a number's fraction
 	unit   int64  // nanoseconds that a number counts in
 }
 
-// maxStamp is the longest text read as a time.
-const maxStamp = 40
+// longest is the longest text read as a time.
+const longest = 40
 
-// readStamp reads a date, a date and time in any of the spellings of ISO 8601 that APIs use, with RFC 3339 as the strictest,
+// Read reads a date, a date and time in any of the spellings of ISO 8601 that APIs use, with RFC 3339 as the strictest,
 // and seconds, milli-, micro- or nanoseconds since 1970, told apart by their size. A time without a zone is taken as UTC.
-func readStamp(text string) (stamp, bool) {
-	if text == "" || len(text) > maxStamp {
-		return stamp{}, false
+func Read(text string) (Stamp, bool) {
+	if text == "" || len(text) > longest {
+		return Stamp{}, false
 	}
 	if s, ok := readNumber(text); ok {
 		return s, true
 	}
 	layout, ok := layoutOf(text)
 	if !ok {
-		return stamp{}, false
+		return Stamp{}, false
 	}
 	at, err := time.ParseInLocation(layout, text, time.UTC)
-	return stamp{text: text, at: at, layout: layout}, err == nil
+	return Stamp{Text: text, At: at, Layout: layout}, err == nil
 }
 
-func readNumber(text string) (stamp, bool) {
+func readNumber(text string) (Stamp, bool) {
 	whole, fraction, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || n < 0 || whole[0] == '+' || len(fraction) > 9 || strings.Trim(fraction, "0123456789") != "" || strings.HasSuffix(text, ".") {
-		return stamp{}, false
+		return Stamp{}, false
 	}
-	s := stamp{text: text, digits: len(fraction)}
+	s := Stamp{Text: text, digits: len(fraction)}
 	switch {
 	case n < 1e11: // the year 5138 in seconds, March 1973 in milliseconds
 		s.unit = 1e9
@@ -54,7 +55,7 @@ func readNumber(text string) (stamp, bool) {
 	}
 	perSecond := int64(1e9) / s.unit
 	rest, _ := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
-	s.at = time.Unix(n/perSecond, n%perSecond*s.unit+rest*s.unit/1e9).UTC()
+	s.At = time.Unix(n/perSecond, n%perSecond*s.unit+rest*s.unit/1e9).UTC()
 	return s, true
 }
 
@@ -102,10 +103,10 @@ func layoutOf(text string) (string, bool) {
 	return "", false
 }
 
-// spell writes a time as s is written, never later than it is.
-func (s stamp) spell(at time.Time) string {
-	if s.layout != "" {
-		return at.In(s.at.Location()).Format(s.layout)
+// Spell writes a time as s is written, never later than it is.
+func (s Stamp) Spell(at time.Time) string {
+	if s.Layout != "" {
+		return at.In(s.At.Location()).Format(s.Layout)
 	}
 	seconds, nanos := min(at.Unix(), 9e9), int64(at.Nanosecond())
 	if seconds < 0 {
