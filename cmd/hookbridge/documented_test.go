@@ -47,9 +47,11 @@ func parse(t *testing.T, text string, arguments bool) (err error, known bool) {
 // TestDocumentedCallsAreRight holds the documents to the command line as it is.
 func TestDocumentedCallsAreRight(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	deeper, err2 := filepath.Glob("../../docs/*/*.md")
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
 	}
+	files = append(files, deeper...)
 	seen := 0
 	for _, name := range append(files, "../../README.md", "../../CONTRIBUTING.md") {
 		content, err := os.ReadFile(name)
