@@ -1,0 +1,151 @@
+package drop
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/hookbridge/bridge/sources/decode"
+)
+
+// file is what a look at a file showed.
+type file struct {
+	name    string // whole, with slashes
+	regular bool
+	size    int64
+	written int64 // modification time in nanoseconds
+	inode   uint64
+	seen    time.Time // when it was first seen as it is
+	read    bool      // an earlier fetch has read it as it is
+}
+
+func describe(name string, info fs.FileInfo, at time.Time) file {
+	return file{name: name, regular: info.Mode().IsRegular(), size: info.Size(), written: info.ModTime().UnixNano(), inode: inode(info), seen: at}
+}
+
+// is reports whether nothing tells the two apart.
+func (f file) is(other file) bool {
+	return f.name == other.name && f.size == other.size && f.written == other.written && f.inode == other.inode
+}
+
+// tree is a Place from one folder on, as doublestar wants it.
+type tree struct {
+	Place
+	base string
+}
+
+func (t tree) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid} // a walk looks, and opens nothing
+}
+func (t tree) Stat(name string) (fs.FileInfo, error) { return t.Place.Stat(path.Join(t.base, name)) }
+func (t tree) ReadDir(name string) ([]fs.DirEntry, error) {
+	return t.Place.ReadDir(path.Join(t.base, name))
+}
+
+// list looks which files there are, sorted by name. That none matches is an error: an empty folder would look as if
+// every record had been deleted.
+func (s *Set) list(ctx context.Context, place Place) ([]file, error) {
+	base, pattern := doublestar.SplitPattern(s.pattern)
+	in := tree{place, base}
+	now := time.Now()
+	var files []file
+	err := doublestar.GlobWalk(in, pattern, func(name string, entry fs.DirEntry) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if entry.IsDir() || s.ignored(name) {
+			return nil
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			info, err = in.Stat(name)
+		} else if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone since the folder was listed
+		}
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			return nil
+		}
+		if len(files) == maxFiles {
+			return fmt.Errorf("more than %d files match", maxFiles)
+		}
+		files = append(files, describe(path.Join(base, name), info, now))
+		return nil
+	}, doublestar.WithFailOnIOErrors())
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("source.%s: list %s: %w", s.Kind, s.path, err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("source.%s: %s matches no file; %s", s.Kind, s.path, s.Hint)
+	}
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
+	return files, nil
+}
+
+// rested looks until every file has stayed as it is for Settle, and returns what it saw last. Files that appear meanwhile
+// are left for the next fetch. A file that an earlier fetch has read as it is has rested.
+func (s *Set) rested(ctx context.Context, place Place, files []file) ([]file, error) {
+	for {
+		var wait time.Duration
+		var last file // the one that was seen last as it is
+		now := time.Now()
+		for _, f := range files {
+			if left := s.Settle - now.Sub(f.seen); !f.read && left > wait {
+				wait, last = left, f
+			}
+		}
+		if wait == 0 {
+			return files, nil
+		}
+		if trace := decode.Trace(ctx); trace != nil {
+			trace(fmt.Sprintf("look again in %s whether %s is still %d bytes", wait.Round(time.Millisecond), s.shown(last.name), last.size))
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, s.fail(last, fmt.Errorf("is still being written, or was until now (%d bytes): it is read when it has stayed as it is for %s: %w", last.size, s.Settle, context.Cause(ctx)))
+		}
+		again, err := s.list(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		files = meet(files, again)
+		if len(files) == 0 {
+			return nil, fmt.Errorf("source.%s: every file of %s was moved away while it was to settle", s.Kind, s.path)
+		}
+	}
+}
+
+// meet returns the files that are in both looks, as the second saw them. Both are sorted by name.
+func meet(before, now []file) []file {
+	var both []file
+	for _, f := range now {
+		i, found := slices.BinarySearchFunc(before, f.name, func(b file, name string) int { return cmp.Compare(b.name, name) })
+		if !found {
+			continue
+		}
+		if b := before[i]; f.is(b) {
+			f = b
+		}
+		both = append(both, f)
+	}
+	return both
+}
+
+// sameNames reports whether two looks found the same files.
+func sameNames(a, b []file) bool {
+	return slices.EqualFunc(a, b, func(a, b file) bool { return a.name == b.name })
+}
