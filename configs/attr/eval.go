@@ -49,7 +49,7 @@ func unknownName(t hcl.Traversal, ctx *hcl.EvalContext) *hcl.Diagnostic {
 			detail = fmt.Sprintf("There is no %q here. Did you mean %q?", t.RootName(), near)
 		case t.RootName() == "each":
 			detail = "each.key and each.value are there only in a job with for_each."
-		case t.RootName() == "change" || t.RootName() == "event" || t.RootName() == "body" || t.RootName() == "response":
+		case t.RootName() == "change" || t.RootName() == "event" || t.RootName() == "body" || t.RootName() == "response" || t.RootName() == "page":
 			detail = fmt.Sprintf(`%q is not known when the configuration is loaded. To write "${" itself, double the dollar sign: "$${".`, t.RootName())
 		case len(roots) == 0:
 			detail = fmt.Sprintf("There is no %q here: nothing can be referred to.", t.RootName())

@@ -3,6 +3,8 @@ package attr
 import (
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/hookbridge/bridge"
@@ -37,6 +39,50 @@ func (r *Reader) reveal(v cty.Value) cty.Value {
 		}
 	}
 	return plain
+}
+
+// Reveal strips from v what marks it as secret, for the one place that needs it.
+func Reveal(v cty.Value) cty.Value {
+	if !v.ContainsMarked() {
+		return v
+	}
+	plain, marks := v.UnmarkDeepWithPaths()
+	kept := marks[:0]
+	for _, m := range marks {
+		harmless := cty.ValueMarks{}
+		for one := range m.Marks {
+			if _, ok := one.(verbatim); ok {
+				harmless[one] = struct{}{}
+			}
+		}
+		if len(harmless) > 0 {
+			kept = append(kept, cty.PathValueMarks{Path: m.Path, Marks: harmless})
+		}
+	}
+	return plain.MarkWithPaths(kept)
+}
+
+// Conceal remembers every secret that an expression is made of, and what its parts make of one, whether or not
+// evaluating the whole would come to it. It is for expressions that are evaluated when it is too late to remember.
+func (r *Reader) Conceal(expr hcl.Expression) {
+	native, ok := expr.(hclsyntax.Node)
+	if !ok {
+		return
+	}
+	_ = hclsyntax.VisitAll(native, func(n hclsyntax.Node) hcl.Diagnostics {
+		part, ok := n.(hclsyntax.Expression)
+		if !ok {
+			return nil
+		}
+		v, diags := part.Value(r.ctx)
+		if diags.HasErrors() || !IsSecret(v) {
+			return nil
+		}
+		if plain := r.reveal(v); plain.Type() == cty.String && plain.IsKnown() && !plain.IsNull() {
+			r.remember(plain.AsString())
+		}
+		return nil
+	})
 }
 
 func (r *Reader) remember(secret string) {
