@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -43,6 +44,12 @@ func (Format) Enveloped() bool { return true }
 
 // Window is false: a document holds everything.
 func (Format) Window() bool { return false }
+
+// Overlaps reports whether the value at path is among the records, or holds them.
+func (f Format) Overlaps(path decode.Path) bool {
+	n := min(len(path), len(f.Items))
+	return slices.Equal(path[:n], f.Items[:n])
+}
 
 // Split cuts the array at Items into records without building trees, each as it was sent; see decode.Format. Duplicate
 // names, invalid UTF-8 and anything after the document are errors of syntax, too.
