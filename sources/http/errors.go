@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hookbridge/bridge/sources/decode"
 )
@@ -27,7 +28,7 @@ func (s *Source) fail(number int, err error) error {
 	if s.paging.kind != single {
 		text = fmt.Sprintf("page %d: %s", number, text)
 	}
-	return &fetchError{text: s.scrub("source.http: " + text), cause: err}
+	return &fetchError{text: s.scrub("source." + s.kind + ": " + text), cause: err}
 }
 
 // scrub hides every secret of the source, as it is and as it would stand in a URL or in JSON.
@@ -93,11 +94,17 @@ func (s *Source) excerpt(start []byte) string {
 	return strconv.QuoteToASCII(text[:min(len(text), 60)])
 }
 
-func clip(text string) string {
-	if len(text) > 60 {
-		return text[:60] + "…"
+func clip(text string) string { return clipTo(text, 60) }
+
+// clipTo cuts a text to n bytes, between two characters.
+func clipTo(text string, n int) string {
+	if len(text) <= n {
+		return text
 	}
-	return text
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n] + "…"
 }
 
 func bytesText(n int64) string {

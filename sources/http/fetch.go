@@ -2,6 +2,7 @@ package http
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ type fetch struct {
 	last      []known  // the answers of the last complete fetch
 	verifying bool     // every answer so far was that of the last fetch; none was emitted
 	pages     []known
+	start     place // the first answer
 	seen      map[xxh3.Uint128]struct{}
 	broken    error // what emit returned
 
@@ -63,14 +65,18 @@ type fetch struct {
 func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 	outcome := bridge.Outcome{Stable: true, Incremental: f.incremental}
 	var sum, total, declared int64
-	address := f.paging.first(f.base)
+	at, err := f.compose(f.paging.first(f.base))
+	if err != nil {
+		return outcome, f.fail(1, err)
+	}
+	f.start = at
 	number := 1
 	for ; ; number++ {
 		if f.verifying && number > len(f.last) {
 			return outcome, errAgain
 		}
 		a := answer{number: number}
-		err := f.page(ctx, address, &a, &outcome)
+		err := f.page(ctx, at, &a, &outcome)
 		if f.broken != nil {
 			return outcome, f.broken
 		}
@@ -89,20 +95,20 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 			outcome.Stable = false
 		}
 		total, declared = a.Total, a.Pages
-		next, err := f.follow(&a)
+		next, more, err := f.follow(&a)
 		if err != nil {
 			return outcome, f.fail(number, err)
 		}
-		f.keep(&a, address, next == nil)
-		if next == nil {
+		f.keep(&a, at.address, !more)
+		if !more {
 			break
 		}
-		if address, err = f.advance(number, next); err != nil {
+		if at, err = f.advance(number, next); err != nil {
 			return outcome, f.fail(number, err)
 		}
 	}
 	if total > 0 && outcome.Stable && sum != total-1 {
-		return outcome, f.fail(number, fmt.Errorf("%d records came, but %q declares %d; the source limits its pages or leaves records out", sum, f.paging.total, total-1))
+		return outcome, f.fail(number, fmt.Errorf("%d records came, but %q declares %d; the source limits its pages or leaves records out", sum, cmp.Or(f.paging.totalHeader, f.paging.total.String()), total-1))
 	}
 	if f.verifying && number < len(f.last) {
 		return outcome, errAgain
@@ -141,24 +147,47 @@ func (f *fetch) settle(records int64) error {
 	return nil
 }
 
-func (f *fetch) follow(a *answer) (*url.URL, error) {
+func (f *fetch) follow(a *answer) (place, bool, error) {
 	if a.skipped && a.Last && f.paging.kind != byLink {
-		return nil, nil
+		return place{}, false, nil
 	}
 	return f.paging.follow(f.base, a)
 }
 
+// compose adds what the request for a page carries.
+func (s *Source) compose(at place) (place, error) {
+	at.body = s.body
+	if s.payload == nil {
+		return at, nil
+	}
+	var err error
+	at.body, err = s.payload.bytes(at.Page)
+	return at, err
+}
+
+// key tells requests apart.
+func (p place) key() xxh3.Uint128 {
+	if p.body == nil {
+		return xxh3.HashString128(p.address.String())
+	}
+	return xxh3.HashString128(p.address.String() + "\x00" + string(p.body))
+}
+
 // advance guards against paging without end.
-func (f *fetch) advance(number int, next *url.URL) (*url.URL, error) {
+func (f *fetch) advance(number int, next place) (place, error) {
 	if number >= f.maxPages {
-		return nil, fmt.Errorf("another page follows, but max_pages is %d; raise it if the source really has so many", f.maxPages)
+		return next, fmt.Errorf("another page follows, but max_pages is %d; raise it if the source really has so many", f.maxPages)
+	}
+	next, err := f.compose(next)
+	if err != nil {
+		return next, err
 	}
 	if f.seen == nil {
-		f.seen = map[xxh3.Uint128]struct{}{xxh3.HashString128(f.paging.first(f.base).String()): {}}
+		f.seen = map[xxh3.Uint128]struct{}{f.start.key(): {}}
 	}
-	key := xxh3.HashString128(next.String())
+	key := next.key()
 	if _, ok := f.seen[key]; ok {
-		return nil, errors.New("leads back to a page that was already read: the paging goes in circles")
+		return next, errors.New("leads back to a page that was already read: the paging goes in circles")
 	}
 	f.seen[key] = struct{}{}
 	return next, nil
@@ -183,15 +212,15 @@ func (f *fetch) keep(a *answer, address *url.URL, last bool) {
 }
 
 // page reads one answer. It is skipped where it proves to be the one of the last fetch.
-func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *bridge.Outcome) error {
+func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.Outcome) error {
 	var before, validators *known
 	if f.verifying {
 		before = &f.last[a.number-1]
-		if before.conditional() && !f.options.Unconditional && f.method == nethttp.MethodGet && before.Address == hashAddress(address) {
+		if before.conditional() && !f.options.Unconditional && f.method == nethttp.MethodGet && before.Address == hashAddress(at.address) {
 			validators = before
 		}
 	}
-	resp, err := f.ask(ctx, address, validators, f.options.Unconditional)
+	resp, err := f.ask(ctx, at, validators, f.options.Unconditional)
 	if err != nil {
 		return err
 	}
@@ -206,7 +235,7 @@ func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *
 		}
 		// A 304 need not repeat its Link header: without it only the whole answer says what comes next.
 		_ = resp.Body.Close()
-		if resp, err = f.ask(ctx, address, nil, f.options.Unconditional); err != nil {
+		if resp, err = f.ask(ctx, at, nil, f.options.Unconditional); err != nil {
 			return err
 		}
 	}
@@ -223,6 +252,9 @@ func (f *fetch) page(ctx context.Context, address *url.URL, a *answer, outcome *
 	a.ETag, a.Modified = validatorsOf(resp.Header)
 	if resp.StatusCode == nethttp.StatusNoContent {
 		return f.noContent(a, before)
+	}
+	if err := f.paging.readHeader(a, resp.Header); err != nil {
+		return err
 	}
 	body, err := openBody(resp, f.maxBody)
 	if err != nil {
@@ -298,11 +330,11 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 	} else {
 		a.Hash = hashBody(start)
 		switch {
-		case before == nil || before.Hash != a.Hash:
+		case before == nil || before.Hash != a.Hash || f.paging.declaresInHeader() && (before.Total != a.Total || before.Pages != a.Pages):
 			if err := f.differs(); err != nil {
 				return err
 			}
-		case f.paging.bodyless():
+		case f.paging.bodyless() && !f.success.readsHeaders():
 			numbers := *before
 			numbers.ETag, numbers.Modified = a.ETag, a.Modified
 			a.known, a.skipped = numbers, true
@@ -320,9 +352,16 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 			return inner(raw, item)
 		}
 	}
-	envelope, err := f.format.Split(input, decode.Options{ContentType: resp.Header.Get("Content-Type"), Fields: f.paging.fields}, emit)
+	envelope, err := f.format.Split(input, decode.Options{
+		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields, Containers: f.success.containers(),
+	}, emit)
 	if f.broken != nil {
 		return f.broken
+	}
+	if f.success != nil && body.err == nil {
+		if verdict := f.judge(resp, envelope, err); verdict != nil {
+			return verdict
+		}
 	}
 	if err == nil {
 		err = f.paging.read(a, envelope, lastRecord)

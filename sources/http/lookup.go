@@ -48,7 +48,7 @@ func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMes
 }
 
 func (s *Source) lookup(ctx context.Context, target *url.URL, path decode.Path) ([]byte, error) {
-	resp, err := s.ask(ctx, target, nil, true)
+	resp, err := s.ask(ctx, place{address: target}, nil, true)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"fmt"
+	nethttp "net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ const (
 	byCursor   = "cursor"
 	byLink     = "link"
 	byNext     = "next"
+	byRelay    = "relay" // a cursor with words of its own
 	defaultHas = "has_more"
 )
 
@@ -37,7 +39,23 @@ type paging struct {
 	last        string      // gjson path of the cursor in the last record
 	more        decode.Path
 	moreWritten bool
+	variable    string        // that the cursor goes to
+	totalHeader string        // declared number of records
+	pagesHeader string        // declared number of pages
 	fields      []decode.Path // all of the above that stand in the envelope
+}
+
+// place is where an answer is asked for: an address and, where the request carries something, that.
+type place struct {
+	Page
+	address *url.URL
+	body    []byte
+}
+
+// here completes a page with what is the same for all.
+func (p *paging) here(at Page) Page {
+	at.Size, at.Variable = p.size, p.variable
+	return at
 }
 
 // answer is one page, as far as paging is concerned.
@@ -58,7 +76,8 @@ func (p *paging) bodyless() bool { return p.kind != byCursor && p.kind != byNext
 
 // validates says whether a 304 for an answer would also prove what follows it. A Link header is no part of what a
 // validator stands for: one may be new although the last page is not. A cursor in the body is, but only where it is
-// none can we go on without it.
+// none can we go on without it. Nor is a number in a header, and how the last answer declares it decides whether it is
+// still the last.
 func (p *paging) validates(last bool) bool {
 	switch p.kind {
 	case byLink:
@@ -66,29 +85,59 @@ func (p *paging) validates(last bool) bool {
 	case byCursor, byNext:
 		return last
 	}
-	return true
+	return !last || !p.declaresInHeader()
 }
 
-// first is the address of the first answer.
-func (p *paging) first(base *url.URL) *url.URL {
+// declaresInHeader says whether numbers that decide what follows stand in headers.
+func (p *paging) declaresInHeader() bool { return p.totalHeader != "" || p.pagesHeader != "" }
+
+// first is where the first answer is asked for.
+func (p *paging) first(base *url.URL) place {
+	at := place{Page: p.here(Page{Number: 1}), address: base}
 	switch p.kind {
-	case byPage, byOffset:
-		return p.at(base, p.start)
+	case byPage:
+		at.Number = int64(p.start)
+		at.address = p.at(base, at.Number)
+	case byOffset:
+		at.Offset = int64(p.start)
+		at.address = p.at(base, at.Offset)
 	case byCursor:
-		if p.sizeParam == "" {
-			return base
-		}
-		return address.With(base, p.sizeParam, strconv.Itoa(p.size))
+		at.address = p.sized(base)
 	}
-	return base
+	return at
 }
 
-func (p *paging) at(base *url.URL, n int) *url.URL {
-	u := address.With(base, p.param, strconv.Itoa(n))
-	if p.sizeParam != "" {
-		u = address.With(u, p.sizeParam, strconv.Itoa(p.size))
+func (p *paging) at(base *url.URL, n int64) *url.URL {
+	if p.param != "" {
+		base = address.With(base, p.param, strconv.FormatInt(n, 10))
 	}
-	return u
+	return p.sized(base)
+}
+
+func (p *paging) sized(base *url.URL) *url.URL {
+	if p.sizeParam == "" {
+		return base
+	}
+	return address.With(base, p.sizeParam, strconv.Itoa(p.size))
+}
+
+// readHeader takes the numbers that are declared in headers.
+func (p *paging) readHeader(a *answer, header nethttp.Header) (err error) {
+	if p.totalHeader != "" {
+		a.Total, err = declaredIn(header, "total_header", p.totalHeader)
+	}
+	if p.pagesHeader != "" && err == nil {
+		a.Pages, err = declaredIn(header, "pages_header", p.pagesHeader)
+	}
+	return err
+}
+
+func declaredIn(header nethttp.Header, what, name string) (int64, error) {
+	text := strings.TrimSpace(header.Get(name))
+	if text == "" {
+		return 0, fmt.Errorf("%s %q is missing in the answer", what, name)
+	}
+	return count(text, what, name)
 }
 
 // read takes what paging needs out of an envelope.
@@ -152,9 +201,14 @@ func declared(f decode.Field, what string, path decode.Path) (int64, error) {
 	if err != nil || text == "" {
 		return 0, fmt.Errorf("%s path %q is missing or not a number", what, path)
 	}
+	return count(text, what+" path", path.String())
+}
+
+// count reads a whole number and adds one.
+func count(text, what, name string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 63)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%s path %q is %q, not a whole number", what, path, clip(text))
+		return 0, fmt.Errorf("%s %q is %q, not a whole number", what, name, clip(text))
 	}
 	return n + 1, nil
 }
@@ -173,49 +227,57 @@ func scalar(kind jsontext.Kind, raw jsontext.Value) (string, error) {
 	return "", fmt.Errorf("is neither a string nor a number")
 }
 
-// follow says where the next answer is; nil when a was the last.
-func (p *paging) follow(base *url.URL, a *answer) (*url.URL, error) {
+// follow says where the next answer is; more is false when a was the last.
+func (p *paging) follow(base *url.URL, a *answer) (next place, more bool, err error) {
 	if a.saysAll || p.kind == single {
-		return nil, nil
+		return place{}, false, nil
 	}
+	next = place{Page: p.here(Page{Number: int64(a.number) + 1, Offset: a.sum}), address: base}
 	switch p.kind {
 	case byPage, byOffset:
 		if a.Items == 0 {
 			if a.Pages-1 > int64(a.number) {
-				return nil, fmt.Errorf("is empty, although %d pages are declared", a.Pages-1)
+				return place{}, false, fmt.Errorf("is empty, although %d pages are declared", a.Pages-1)
 			}
-			return nil, nil
+			return place{}, false, nil
 		}
 		if a.Total > 0 && a.sum >= a.Total-1 || a.Pages > 0 && int64(a.number) >= a.Pages-1 {
-			return nil, nil
+			return place{}, false, nil
 		}
 		if p.kind == byPage {
-			return p.at(base, p.start+a.number), nil
+			next.Number = int64(p.start + a.number)
+			next.address = p.at(base, next.Number)
+		} else {
+			next.Offset += int64(p.start)
+			next.address = p.at(base, next.Offset)
 		}
-		return p.at(base, p.start+int(a.sum)), nil
 	case byCursor:
 		// An empty answer ends the scan, unless it says itself that more follows.
 		if a.Items == 0 && !a.More {
-			return nil, nil
+			return place{}, false, nil
 		}
 		if a.cursor == "" {
 			if a.More || p.last != "" {
-				return nil, fmt.Errorf("says that more follows (%q is true) but has no cursor", p.more)
+				return place{}, false, fmt.Errorf("says that more follows (%q is true) but has no cursor", p.more)
 			}
-			return nil, nil
+			return place{}, false, nil
 		}
-		return address.With(p.first(base), p.param, a.cursor), nil
+		next.Cursor, next.address = a.cursor, p.sized(base)
+		if p.param != "" {
+			next.address = address.With(next.address, p.param, a.cursor)
+		}
 	case byLink:
 		if !a.linked || a.Items == 0 {
-			return nil, nil
+			return place{}, false, nil
 		}
-		return resolve(a.address, a.link)
+		next.address, err = resolve(a.address, a.link)
 	default:
 		if a.cursor == "" || a.Items == 0 {
-			return nil, nil
+			return place{}, false, nil
 		}
-		return resolve(a.address, a.cursor)
+		next.address, err = resolve(a.address, a.cursor)
 	}
+	return next, err == nil, err
 }
 
 // resolve finds the address a link leads to, which must be of the same origin.

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	nethttp "net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -19,9 +19,9 @@ import (
 
 // ask sends one request and returns an answer that is worth reading: 200, 204 or, where validators were sent, 304. Its
 // body must be closed.
-func (s *Source) ask(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
+func (s *Source) ask(ctx context.Context, at place, validators *known, fresh bool) (*nethttp.Response, error) {
 	for again := false; ; again = true {
-		resp, err := s.send(ctx, address, validators, fresh)
+		resp, err := s.send(ctx, at, validators, fresh)
 		ended, told := s.ended(resp)
 		if err != nil {
 			if ended && !again {
@@ -62,16 +62,22 @@ func (s *Source) ended(resp *nethttp.Response) (bool, error) {
 	return s.login.Renew(resp)
 }
 
-func (s *Source) send(ctx context.Context, address *url.URL, validators *known, fresh bool) (*nethttp.Response, error) {
+func (s *Source) send(ctx context.Context, at place, validators *known, fresh bool) (*nethttp.Response, error) {
 	if until, busy := s.host.Busy(time.Now()); busy {
 		return nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", s.url.Host, until.UTC().Format(time.RFC3339))}
 	}
 	req := &nethttp.Request{
-		Method: s.method, URL: address, Host: address.Host,
+		Method: s.method, URL: at.address, Host: at.address.Host,
 		Header: maps.Clone(s.header), // its lists are shared: they are replaced, never written to
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	req = req.WithContext(ctx)
+	retryable := &retryablehttp.Request{Request: req.WithContext(ctx)}
+	req = retryable.Request
+	if at.body != nil {
+		if err := retryable.SetBody(s.sealed(at.body)); err != nil {
+			return nil, err
+		}
+	}
 	if s.login != nil {
 		if err := s.login.Apply(ctx, req); err != nil {
 			return nil, err
@@ -88,12 +94,6 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 	if fresh {
 		req.Header.Set("Cache-Control", "no-cache")
 	}
-	retryable := &retryablehttp.Request{Request: req}
-	if s.body != nil {
-		if err := retryable.SetBody(s.body); err != nil {
-			return nil, err
-		}
-	}
 	started := time.Now()
 	resp, err := s.client.Do(retryable)
 	s.trace(ctx, req, resp, err, time.Since(started))
@@ -107,15 +107,26 @@ func (s *Source) send(ctx context.Context, address *url.URL, validators *known, 
 		if refused, ok := errors.AsType[*refusedError](err); ok {
 			return resp, refused // the login may know where it leads
 		}
-		return nil, fmt.Errorf("%s %s: %w", s.method, bridge.Redact(address.String()), plain(err))
+		return nil, fmt.Errorf("%s %s: %w", s.method, bridge.Redact(at.address.String()), plain(err))
 	}
 	return resp, nil
+}
+
+// sealed is what is sent of a body, in a form that retries can read again.
+func (s *Source) sealed(body []byte) any {
+	if s.seal == nil {
+		return body
+	}
+	return retryablehttp.ReaderFunc(func() (io.Reader, error) {
+		sealed, err := s.seal(body)
+		return bytes.NewReader(sealed), err
+	})
 }
 
 // refusal turns an answer without records into an error. A Retry-After makes the whole host rest.
 func (s *Source) refusal(resp *nethttp.Response) error {
 	status := resp.StatusCode
-	what := fmt.Sprintf("answered %d %s", status, nethttp.StatusText(status))
+	what := fmt.Sprintf("answered %d %s%s", status, nethttp.StatusText(status), s.explained(resp))
 	var err error
 	switch {
 	case status == nethttp.StatusUnauthorized && s.login == nil, status == nethttp.StatusForbidden && s.login == nil:
@@ -143,6 +154,26 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	}
 	return &statusError{status: status, err: err}
 }
+
+// explained is what an answer without records says of itself, where the kind of the source can read that.
+func (s *Source) explained(resp *nethttp.Response) string {
+	if s.explain == nil {
+		return ""
+	}
+	body, err := openBody(resp, s.maxBody)
+	if err != nil {
+		return ""
+	}
+	defer body.close()
+	start, _ := io.ReadAll(io.LimitReader(body, maxExplanation)) // what could not be read explains nothing
+	if text := s.scrub(s.explain(start)); text != "" {
+		return ", " + clipTo(text, 300)
+	}
+	return ""
+}
+
+// maxExplanation is how much of an answer without records is read for the reason.
+const maxExplanation = 64 << 10
 
 // statusError is an answer that came, but with another status than 200.
 type statusError struct {

@@ -77,6 +77,7 @@ func newTransport(config *tls.Config) *nethttp.Transport {
 type clientKey struct {
 	retries   int
 	redirects bool
+	faults    bool     // status 500 is an answer like others
 	tls       [32]byte // of the certificates' contents; zero: none
 }
 
@@ -95,6 +96,9 @@ func (s *Shared) client(key clientKey, config *tls.Config) *retryablehttp.Client
 		CheckRetry:   worthRetrying,
 		Backoff:      backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	if key.faults {
+		c.CheckRetry = exceptFaults
 	}
 	s.clients[key] = c
 	return c
@@ -172,6 +176,14 @@ func worthRetrying(ctx context.Context, resp *nethttp.Response, err error) (bool
 		return resp.Header.Get("Retry-After") == "", nil
 	}
 	return false, nil
+}
+
+// exceptFaults is worthRetrying where status 500 only says that the answer is a no.
+func exceptFaults(ctx context.Context, resp *nethttp.Response, err error) (bool, error) {
+	if err == nil && ctx.Err() == nil && resp.StatusCode == nethttp.StatusInternalServerError {
+		return false, nil
+	}
+	return worthRetrying(ctx, resp, err)
 }
 
 // backoff doubles from shortest and draws between half of that and all of it.

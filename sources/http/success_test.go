@@ -49,7 +49,7 @@ func TestSuccessJudgesWhatStandsBesideTheRecords(t *testing.T) {
 		{"a name within that differs", `body.status.code == 0`, `{"status":{"code":7},"data":{"orders":[{"id":1}]}}`, `success is false: body.status.code is 7`},
 		{"a name beside the records", `body.data.state == "full"`, `{"data":{"state":"part","orders":[{"id":1}]}}`, `success is false: body.data.state is "part"`},
 		{"a list", `length(body.errors) == 0`, `{"errors":[],"data":{"orders":[{"id":1}]}}`, ""},
-		{"every name that was looked at", `body["is ok"] == "yes" && length(body.errors) == 1`, `{"errors":[{"m":"x"}],"data":{"orders":[]}}`, `success cannot be told: This object does not have an attribute named "is ok": body["is ok"] is missing, body.errors is [{"m":"x"}]`},
+		{"every name that was looked at", `body["is ok"] == "yes" && length(body.errors) == 1`, `{"errors":[{"m":"x"}],"data":{"orders":[]}}`, `success cannot be told: The given key does not identify an element in this collection value: body["is ok"] is missing, body.errors is [{"m":"x"}]`},
 		{"every digit", `body.id == 9007199254740993`, `{"id":9007199254740992,"data":{"orders":[]}}`, `body.id is 9007199254740992`},
 		{"neither true nor false", `body.ok`, `{"ok":"maybe","data":{"orders":[]}}`, `success is neither true nor false: body.ok is "maybe"`},
 		{"null is neither", `body.ok`, `{"ok":null,"data":{"orders":[]}}`, `success is neither true nor false: body.ok is null`},

@@ -1,0 +1,221 @@
+package http
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// Page is where in a source an answer is asked for. The expression of a Payload sees it as page.number, page.offset,
+// page.cursor and page.size.
+type Page struct {
+	Number   int64  // of the answer, from 1 or the start of pagination "page"
+	Offset   int64  // records before it, from 0 or the start of pagination "offset"
+	Cursor   string // empty for the first answer, of which expressions see null
+	Size     int    // records asked for; 0: not written
+	Variable string // where pagination "relay" wants the cursor; empty: another pagination
+}
+
+// Payload is what the requests of a source carry: the value of an expression, made into bytes. One that refers to page is
+// evaluated anew for each answer.
+type Payload struct {
+	name  string
+	expr  hcl.Expression // nil: not written
+	ctx   *hcl.EvalContext
+	write func(v cty.Value, at Page) ([]byte, error)
+	quote func(text string) (string, error)
+	pages []hcl.Traversal // what it refers to of page
+	relay bool            // the cursor is put where it belongs without being referred to
+}
+
+// ReadPayload reads the attribute name. write makes bytes of the value of its expression, cty.NilVal where there is none,
+// without a mark of secrecy; its errors say what is wrong with the value, without showing it. quote, which may be nil,
+// makes a text of page safe for where the expression puts it.
+func ReadPayload(r *attr.Reader, name string, write func(v cty.Value, at Page) ([]byte, error), quote func(string) (string, error)) *Payload {
+	p := &Payload{name: name, expr: r.Expr(name), ctx: r.Context(), write: write, quote: quote}
+	if p.expr == nil {
+		return p
+	}
+	r.Conceal(p.expr)
+	for _, t := range p.expr.Variables() {
+		if t.RootName() == "page" {
+			p.pages = append(p.pages, t)
+		}
+	}
+	return p
+}
+
+// moves reports whether requests differ from page to page by what they carry.
+func (p *Payload) moves() bool { return p != nil && (len(p.pages) > 0 || p.relay) }
+
+// uses reports whether the expression refers to one of these parts of page.
+func (p *Payload) uses(parts ...string) bool {
+	return p != nil && slices.ContainsFunc(p.pages, func(t hcl.Traversal) bool { return slices.Contains(parts, pagePart(t)) })
+}
+
+// pagePart is the name behind page; empty where it is none.
+func pagePart(t hcl.Traversal) string {
+	if len(t) > 1 {
+		if step, ok := t[1].(hcl.TraverseAttr); ok {
+			return step.Name
+		}
+	}
+	return ""
+}
+
+// check holds what the expression refers to of page to the pagination there is, and tries it: first is what is carried
+// for the first page, sample for one that is the same whatever the pagination.
+func (p *Payload) check(r *attr.Reader, paging *paging) (first, sample []byte) {
+	if !p.refers(r, paging) {
+		return nil, nil
+	}
+	start := paging.first(&url.URL{}).Page
+	first, ok := p.try(r, start)
+	if !ok || !p.moves() {
+		return first, first
+	}
+	if paging.kind == byCursor {
+		start.Number, start.Offset, start.Cursor = 2, 1, "next"
+		if _, ok := p.try(r, start); !ok {
+			return nil, nil
+		}
+	}
+	sample, _ = p.try(r, Page{Number: 1, Size: 1})
+	return first, sample
+}
+
+// refers notes what the expression refers to of page that is not there.
+func (p *Payload) refers(r *attr.Reader, paging *paging) bool {
+	parts := []string{"number", "offset"}
+	if paging.size > 0 {
+		parts = append(parts, "size")
+	}
+	if paging.kind == byCursor {
+		parts = append(parts, "cursor")
+	}
+	before := r.Errors()
+	for _, t := range p.pages {
+		part := pagePart(t)
+		switch {
+		case paging.kind == single && before > 0:
+			return false // the mistake may be in the pagination
+		case paging.kind == single:
+			r.Errorf(t.SourceRange(), "No pages", "page is what changes from one answer to the next, and without a pagination block there is only one.")
+			return false
+		case part == "size" && paging.size == 0:
+			r.Errorf(t.SourceRange(), "No page size", "page.size is the size that the pagination block sets: write size there.")
+		case part == "cursor" && paging.kind != byCursor:
+			r.Errorf(t.SourceRange(), "No cursor", "There is no cursor in pagination %q: it has page.%s.", paging.kind, strings.Join(parts, ", page."))
+		case part == "":
+			r.Errorf(t.SourceRange(), "Unknown name", "Of a page there is page.%s.", strings.Join(parts, ", page."))
+		case !slices.Contains(parts, part):
+			hint := "There is page." + strings.Join(parts, ", page.") + "."
+			if near := attr.Suggest(part, parts); near != "" {
+				hint = fmt.Sprintf("Did you mean page.%s?", near)
+			}
+			r.Errorf(t.SourceRange(), "Unknown name", "There is no page.%s. %s", part, hint)
+		}
+	}
+	return r.Errors() == before
+}
+
+// try makes the bytes for a page and notes why it cannot.
+func (p *Payload) try(r *attr.Reader, at Page) ([]byte, bool) {
+	v, diags := p.value(at)
+	if diags.HasErrors() {
+		r.Add(p.nullable(diags, at))
+		return nil, false
+	}
+	if v != cty.NilVal && !v.IsWhollyKnown() {
+		r.Errorf(p.expr.Range(), attr.NotKnown, "The value of %q cannot be known when the configuration is loaded.", p.name)
+		return nil, false
+	}
+	body, err := p.write(attr.Reveal(v), at)
+	if err != nil {
+		r.Errorf(r.Range(p.name), fmt.Sprintf("Invalid value for %q", p.name), "%s: %v.", p.name, err)
+	}
+	return body, err == nil
+}
+
+// nullable explains what HCL says of a null in a text.
+func (p *Payload) nullable(diags hcl.Diagnostics, at Page) hcl.Diagnostics {
+	if at.Cursor == "" && p.uses("cursor") {
+		for _, d := range diags {
+			d.Detail += ` page.cursor is null for the first page: write ${coalesce(page.cursor, "")}, or leave out what is around it with %{ if page.cursor != null }…%{ endif }.`
+		}
+	}
+	return diags
+}
+
+// value evaluates the expression for a page, marks included.
+func (p *Payload) value(at Page) (cty.Value, hcl.Diagnostics) {
+	if p.expr == nil {
+		return cty.NilVal, nil
+	}
+	if len(p.pages) == 0 {
+		return attr.Eval(p.expr, p.ctx)
+	}
+	cursor := cty.NullVal(cty.String)
+	if at.Cursor != "" {
+		text := at.Cursor
+		if p.quote != nil {
+			var err error
+			if text, err = p.quote(text); err != nil {
+				rng := p.expr.Range()
+				return cty.NilVal, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Unusable cursor", Detail: err.Error(), Subject: &rng}}
+			}
+		}
+		cursor = attr.Text(text)
+	}
+	ctx := p.ctx.NewChild()
+	ctx.Variables = map[string]cty.Value{"page": cty.ObjectVal(map[string]cty.Value{
+		"number": cty.NumberIntVal(at.Number), "offset": cty.NumberIntVal(at.Offset),
+		"cursor": cursor, "size": cty.NumberIntVal(int64(at.Size)),
+	})}
+	return attr.Eval(p.expr, ctx)
+}
+
+// bytes is what the request for a page carries. Errors name the line of the expression.
+func (p *Payload) bytes(at Page) ([]byte, error) {
+	v, diags := p.value(at)
+	if diags.HasErrors() {
+		return nil, where(p.expr, p.name+": "+strings.Join(strings.Fields(diags[0].Detail), " "))
+	}
+	body, err := p.write(attr.Reveal(v), at)
+	if err != nil {
+		return nil, where(p.expr, p.name+": "+err.Error())
+	}
+	return body, nil
+}
+
+// where puts the line of an expression before what is wrong with it.
+func where(expr hcl.Expression, text string) error {
+	if expr == nil {
+		return errors.New(text)
+	}
+	rng := expr.Range()
+	return fmt.Errorf("%s:%d: %s", rng.Filename, rng.Start.Line, strings.TrimSuffix(text, "."))
+}
+
+// PlainText is the text of a string, number or boolean, for the write function of a Payload.
+func PlainText(v cty.Value, at Page) (string, error) {
+	plain, _ := v.Unmark()
+	if plain.IsNull() || !plain.Type().IsPrimitiveType() {
+		return "", errors.New("a string is required")
+	}
+	if cty.NormalizeString(at.Cursor) != at.Cursor {
+		return "", errors.New("the cursor is not in Unicode's composed form (NFC), which a text made by an expression always is")
+	}
+	text, err := convert.Convert(plain, cty.String)
+	if err != nil {
+		return "", errors.New("a string is required")
+	}
+	return text.AsString(), nil
+}

@@ -1,0 +1,174 @@
+package http
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"maps"
+	nethttp "net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/go-retryablehttp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/configs/attr"
+	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/login"
+	"golang.org/x/net/http/httpguts"
+)
+
+// Plan is what a kind of source makes of its block: what is asked for and how an answer is read. Everything else is the
+// same for all that speak HTTP.
+type Plan struct {
+	Kind        string         // http, graphql ...: in identities and errors
+	URL         *url.URL       // nil where it could not be read
+	Method      string         // GET or POST
+	Header      nethttp.Header // of every request, unless the block's own headers say otherwise
+	Payload     *Payload       // nil: requests carry nothing
+	Format      decode.Format
+	Paginations []string // labels of pagination blocks that make sense
+	// Seal, which may be nil, turns the bytes of a payload into those that are sent, anew for each try and always as many.
+	// It is safe for concurrent use.
+	Seal func(body []byte) ([]byte, error)
+	// Explain, which may be nil, finds the reason in the beginning of an answer whose status is an error.
+	Explain func(start []byte) string
+	// FaultsAre500 says that status 500 is how the kind answers what it does not want to do, so that trying again is no use.
+	FaultsAre500 bool
+
+	inQuery bool // pages may be told apart by parameters of the query
+}
+
+// Source is one HTTP API, as a source block describes it.
+type Source struct {
+	shared   *Shared
+	client   *retryablehttp.Client
+	host     *host
+	kind     string
+	identity string
+	method   string
+	url      *url.URL
+	header   nethttp.Header
+	body     []byte   // what requests carry
+	payload  *Payload // that differs from page to page; nil: it is always body
+	seal     func([]byte) ([]byte, error)
+	explain  func([]byte) string
+	format   decode.Format
+	paging   paging
+	success  *success      // nil: every answer that can be read counts
+	fields   []decode.Path // wanted beside the records: what paging needs, then what success does
+	since    *since        // nil: every fetch reads everything
+	login    login.Login
+	maxPages int
+	maxBody  int64
+	secrets  []string
+}
+
+// Identity names what is read: kind, method, address, records. Values of the query and credentials stand in it as a
+// hash only, and secrets not at all, so that a rotated key is not another source.
+func (s *Source) Identity() string { return s.identity }
+
+// String is the identity: a source that is printed by accident shows no secret.
+func (s *Source) String() string { return s.identity }
+
+// GoString is the identity, too.
+func (s *Source) GoString() string { return s.identity }
+
+// Source reads what every source of this sort has in its block beside what the plan was made of, and reports what is left
+// over. The source is nil if something is wrong. Files that the block names are relative to dir.
+func (s *Shared) Source(r *attr.Reader, dir string, p Plan) (bridge.Source, hcl.Diagnostics) {
+	src, diags := s.read(r, dir, &p).open()
+	if src == nil {
+		return nil, diags
+	}
+	return struct{ bridge.Source }{src}, diags // a source and no more: only plain HTTP looks records up
+}
+
+// reading is a source while its block is read.
+type reading struct {
+	*Source
+	block     *attr.Reader
+	key       clientKey
+	tls       *tls.Config
+	perSecond float64
+	sample    []byte // of what requests carry, whatever the pagination
+}
+
+func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
+	src := &reading{
+		Source: &Source{shared: s, kind: p.Kind, method: p.Method, url: p.URL, seal: p.Seal, explain: p.Explain, format: p.Format},
+		block:  r,
+	}
+	src.header = p.header(r, s.userAgent)
+	src.paging = p.pagination(r)
+	if p.Payload != nil {
+		src.body, src.sample = p.Payload.check(r, &src.paging)
+	}
+	if p.Payload.moves() {
+		src.payload = p.Payload
+	}
+	src.success = readSuccess(r, p.Format)
+	src.fields = src.success.after(src.paging.fields)
+	src.key = clientKey{
+		redirects: r.Word("redirects", "same-origin", "same-origin", "none") == "same-origin",
+		retries:   r.Int("retries", 2, 0, 10),
+		faults:    p.FaultsAre500,
+	}
+	src.tls = certificates(r, dir, &src.key)
+	src.login = s.logins.Read(r, s.door(p.URL, src.key, src.tls, dir))
+	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
+	src.maxBody = r.Size("max_body", 2<<30)
+	src.perSecond = r.Rate("rate")
+	return src
+}
+
+// open reports what is wrong with the block, and makes a source ready for use where nothing is.
+func (s *reading) open() (*Source, hcl.Diagnostics) {
+	s.secrets = s.block.Known()
+	diags := s.block.Done()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if basic, password := login.Userinfo(s.url); basic != nil {
+		if s.secrets = append(s.secrets, password.Reveal()); s.login == nil {
+			s.login = basic
+		}
+	}
+	s.url.User = nil
+	s.client = s.shared.client(s.key, s.tls)
+	s.host = s.shared.host(s.url)
+	if s.perSecond > 0 {
+		s.shared.limited.Store(true)
+		s.host.limit(s.perSecond, s.Source)
+	}
+	s.identity = s.identify()
+	return s.Source, diags
+}
+
+func (s *reading) identify() string {
+	shown := *s.url
+	shown.RawQuery = ""
+	// Before the first login, so that a token cannot be part of it.
+	sum := sha256.Sum256([]byte(s.scrub(s.whole().String()) + "\x00" + s.scrub(string(s.sample))))
+	return s.scrub(strings.Join([]string{s.kind, s.method, shown.String(), s.format.Identity()}, " ")) + " " + hex.EncodeToString(sum[:8])
+}
+
+// header is what every request says: what is ours, what the kind says, what the block says.
+func (p *Plan) header(r *attr.Reader, userAgent string) nethttp.Header {
+	h := nethttp.Header{"Accept": {p.Format.Accept()}, "User-Agent": {userAgent}}
+	maps.Copy(h, p.Header)
+	for name, value := range r.StringMap("headers") {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			r.Errorf(r.Range("headers"), "Invalid header", "The header %q has a name or a value that HTTP does not allow.", name)
+			continue
+		}
+		switch key := nethttp.CanonicalHeaderKey(name); key {
+		case "Accept-Encoding", "Content-Length", "Transfer-Encoding", "Connection", "If-None-Match", "If-Modified-Since", "Range", "Host":
+			r.Errorf(r.Range("headers"), "Reserved header", "The header %q is set by hookbridge itself; remove it.", name)
+		default:
+			h[key] = []string{value}
+		}
+	}
+	h.Set("Accept-Encoding", "gzip")
+	return h
+}
