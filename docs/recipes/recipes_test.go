@@ -39,10 +39,13 @@ type scene struct {
 }
 
 var recipes = map[string]func() []recipe{
-	"gitea":  gitea,
-	"github": github,
-	"gitlab": gitlab,
-	"stripe": stripe,
+	"gitea":     gitea,
+	"github":    github,
+	"gitlab":    gitlab,
+	"jira":      jira,
+	"odata":     odata,
+	"stripe":    stripe,
+	"wordpress": wordpress,
 }
 
 func TestRecipes(t *testing.T) {
