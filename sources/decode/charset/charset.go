@@ -78,9 +78,9 @@ var marks = []struct{ bytes, name string }{
 func (c Charset) Decode(r io.Reader, contentType string) (io.Reader, Charset, error) {
 	r = &patient{r}
 	start := make([]byte, 3)
-	n, err := io.ReadFull(r, start)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, c, err
+	n, short := io.ReadFull(r, start)
+	if short != nil && short != io.EOF && short != io.ErrUnexpectedEOF {
+		return nil, c, short
 	}
 	marked := ""
 	rest := start[:n]
@@ -91,6 +91,7 @@ func (c Charset) Decode(r io.Reader, contentType string) (io.Reader, Charset, er
 		}
 	}
 	if c.name == "" {
+		var err error
 		if c, err = declared(marked, contentType); err != nil {
 			return nil, c, err
 		}

@@ -1,0 +1,119 @@
+package csv_test
+
+import (
+	"bytes"
+	stdcsv "encoding/csv"
+	stdjson "encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/csv"
+)
+
+// FuzzCSV: cells are those that encoding/csv finds, but for the CR LF within them that it turns into LF, and what is
+// refused is either refused there, too, or for a reason it does not know. It does not matter how the bytes arrive.
+func FuzzCSV(f *testing.F) {
+	for _, seed := range []string{
+		"a,b\n1,2\n", "a,b\r\n\"x\r\ny\",\"\"\"\"\r\n", "a\n\n\"\"\n", "a,b\n1\n", "a,a\n", "a;b\n5\" x;\"y\"z\n", "\xef\xbb\xbfa\n\xff\n", "#x\na\n\"", "a\r1\r", "\"a\"x\n",
+	} {
+		f.Add([]byte(seed), byte(','), byte(0))
+		f.Add([]byte(seed), byte(';'), byte('#'))
+	}
+	f.Fuzz(func(t *testing.T, table []byte, delimiter, comment byte) {
+		if delimiter >= 0x80 || comment >= 0x80 || strings.IndexByte("\"\r\n\x00", delimiter) >= 0 || strings.IndexByte("\"\r\n", comment) >= 0 || delimiter == comment {
+			return
+		}
+		if bytes.HasPrefix(table, []byte("\xff\xfe")) || bytes.HasPrefix(table, []byte("\xfe\xff")) {
+			return // UTF-16 is for another target
+		}
+		format, o := csv.Format{Delimiter: delimiter, Comment: comment}, decode.Options{Record: 1 << 16}
+		whole := split(bytes.NewReader(table), format, o)
+		if pieces := split(iotest.OneByteReader(bytes.NewReader(table)), format, o); pieces != whole {
+			t.Fatalf("in one piece:\n%s\nin many:\n%s", whole, pieces)
+		}
+		var got [][]string
+		var names []string
+		_, err := format.Split(bytes.NewReader(table), o, func(raw []byte, _ int) error {
+			if !jsontext.Value(raw).IsValid() {
+				t.Fatalf("emitted %q, which is not JSON", raw)
+			}
+			members, cells := ordered(t, raw)
+			names, got = members, append(got, cells)
+			return nil
+		})
+		body := bytes.TrimPrefix(table, []byte("\xef\xbb\xbf"))
+		read := func(lazy bool) ([][]string, error) {
+			r := stdcsv.NewReader(bytes.NewReader(body))
+			r.Comma, r.Comment, r.FieldsPerRecord, r.LazyQuotes = rune(delimiter), rune(comment), -1, lazy
+			rows, err := r.ReadAll()
+			if err == nil && lazy {
+				for _, row := range rows {
+					for i := range row {
+						row[i] = strings.ReplaceAll(row[i], "\r\n", "\n")
+					}
+				}
+			}
+			return rows, err
+		}
+		if err == nil && len(got) > 0 {
+			want, wantErr := read(true)
+			for _, row := range append([][]string{names}, got...) {
+				for i := range row {
+					row[i] = strings.ReplaceAll(row[i], "\r\n", "\n")
+				}
+			}
+			if diff := cmp.Diff(want, append([][]string{names}, got...)); diff != "" || wantErr != nil {
+				t.Fatalf("encoding/csv says %v (-want +got):\n%s", wantErr, diff)
+			}
+		}
+		if _, ok := errors.AsType[*decode.SyntaxError](err); !ok {
+			return
+		}
+		rows, strict := read(false)
+		if strict != nil || !utf8.Valid(body) || bytes.ContainsRune(bytes.ReplaceAll(body, []byte("\r\n"), nil), '\r') {
+			return
+		}
+		seen := map[string]bool{}
+		for i, name := range rows[0] {
+			if name == "" || seen[name] || strings.Contains(name, "\x00") || i == 0 && strings.ContainsAny(name, "<{[") {
+				return
+			}
+			seen[name] = true
+		}
+		for _, row := range rows {
+			if len(row) != len(rows[0]) {
+				return
+			}
+		}
+		t.Errorf("%v, but encoding/csv reads %q", err, rows)
+	})
+}
+
+// ordered takes an object of strings apart.
+func ordered(t *testing.T, raw []byte) (names, values []string) {
+	d := stdjson.NewDecoder(bytes.NewReader(raw))
+	for i := 0; ; i++ {
+		token, err := d.Token()
+		if err == io.EOF {
+			return names, values
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch text, ok := token.(string); {
+		case !ok:
+			i = 0
+		case i%2 == 1:
+			names = append(names, text)
+		default:
+			values = append(values, text)
+		}
+	}
+}
