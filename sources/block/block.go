@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/csv"
 	"github.com/hookbridge/bridge/sources/decode/json"
 )
 
@@ -18,12 +19,13 @@ var decoders = []struct {
 	endings []string
 	byName  decode.Format // what a file with such an ending is read as, without a decode block
 }{
+	{"csv", csv.Read, []string{".csv"}, csv.Format{}},
 	{"json", json.Read, []string{".json"}, json.Format{}},
 	{"ndjson", json.ReadLines, []string{".ndjson", ".jsonl"}, json.Lines{}},
 }
 
 // later are decoders that belong to the language but are not here yet.
-var later = []string{"csv", "feed", "xlsx", "xml"}
+var later = []string{"feed", "xlsx", "xml"}
 
 // Format reads the decode block of a source; nil without one.
 func Format(r *attr.Reader) decode.Format {

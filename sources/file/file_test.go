@@ -274,7 +274,7 @@ func TestTheFetchEndsWithItsContextAndWithEmit(t *testing.T) {
 func TestDecodeNotesMistakes(t *testing.T) {
 	for block, want := range map[string]string{
 		``:                                      `"path"`,
-		`path = "a.dat"`:                        `The name does not say what is in the file, as .json, `,
+		`path = "a.dat"`:                        `The name does not say what is in the file, as .csv, .json, `,
 		`path = "[a.json"`:                      `this one is malformed`,
 		"path = \"a\"\ndecode \"xlsx\" {}":      `belongs to the language`,
 		"path = \"a.json\"\npatj = 1":           `Did you mean "path"?`,
