@@ -55,12 +55,21 @@ func newerNumber(a, b string) bool {
 	return ok && x.Cmp(y) > 0
 }
 
-// times reads both texts as times of RFC 3339, whose spelling does not sort across zones and fractions.
+// times reads both texts as times, whose spelling does not sort across zones and fractions.
 func times(a, b string) (s, t time.Time, ok bool) {
-	s, err := time.Parse(time.RFC3339Nano, a)
-	if err != nil {
+	s, ok = readTime(a)
+	if !ok {
 		return s, t, false
 	}
-	t, err = time.Parse(time.RFC3339Nano, b)
-	return s, t, err == nil
+	t, ok = readTime(b)
+	return s, t, ok
+}
+
+// readTime reads RFC 3339, and the same with a zone that has no colon, as Java writes it.
+func readTime(text string) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		at, err = time.Parse("2006-01-02T15:04:05.999999999Z0700", text)
+	}
+	return at, err == nil
 }
