@@ -55,7 +55,6 @@ type runningBridge struct {
 	job     string
 	inbound string
 	world   world
-	end     func()
 }
 
 // newBridge writes the configuration. All that is changed of it is the address webhooks come in at.

@@ -33,18 +33,20 @@ func jira() []recipe {
 		s.add(map[string]any{"key": "OPS-106", "id": "10106", "fields.summary": "New", "fields.updated": "2024-06-01T10:01:00.000+0000"})
 	}
 	gone := func(s *site) { s.remove("key", "OPS-5") }
-	story := func(confirm int) []scene {
+	story := func(confirm int, expired string) []scene {
 		return []scene{
 			{name: "an issue is done", happens: done, told: []string{"jira.issue.updated OPS-3 manual /fields/resolution/name /fields/status/name"}},
 			{name: "somebody comments", happens: func(s *site) {
 				s.edit("key", "OPS-4", map[string]any{"fields.updated": "2024-06-01T10:00:30.000+0000"})
 			}},
 			{name: "an issue is filed", happens: filed, told: []string{"jira.issue.created OPS-106 manual"}},
+			{name: "the token expires", happens: func(s *site) { s.expired = true }, fails: expired},
+			{name: "and is renewed", happens: func(s *site) { s.expired = false }},
 			{name: "an issue is deleted", happens: gone, runs: []string{"poll", "poll", "poll"}[:confirm], told: []string{"jira.issue.deleted OPS-5 manual"}},
 		}
 	}
 	return []recipe{
-		{page: "jira", block: 0, env: cloud, taken: 105, site: issues, story: story(3)},
+		{page: "jira", block: 0, env: cloud, taken: 105, site: issues, story: story(3, `success is false: response.headers["X-Seraph-LoginReason"] is "AUTHENTICATED_FAILED"`)},
 		{page: "jira", block: 1, env: cloud, hooks: hooks, taken: 105, site: issues, story: []scene{
 			{name: "an issue is done", happens: done, webhook: func(s *site) *http.Request { return jiraHook("jira:issue_updated", s.find("key", "OPS-3")) },
 				told: []string{"jira.issue.updated OPS-3 webhook /fields/resolution/name /fields/status/name"}},
@@ -62,7 +64,7 @@ func jira() []recipe {
 				s.edit("key", "OPS-6", map[string]any{"fields.labels": []any{}, "fields.updated": "2024-06-01T10:02:00.000+0000"})
 			}, told: []string{"jira.issue.updated OPS-6 manual /fields/labels"}},
 		}},
-		{page: "jira", block: 2, env: map[string]string{"JIRA_ACCESS_TOKEN": jiraAccess}, taken: 105, site: issues, story: story(2)},
+		{page: "jira", block: 2, env: map[string]string{"JIRA_ACCESS_TOKEN": jiraAccess}, taken: 105, site: issues, story: story(2, "the login was refused")},
 	}
 }
 
@@ -74,7 +76,12 @@ func jiraAnswer(s *site, w http.ResponseWriter, r *http.Request) {
 	if r.Host == "jira.example.com" {
 		wanted = "Bearer " + jiraAccess
 	}
-	if r.Header.Get("Authorization") != wanted {
+	if s.expired && r.Host != "jira.example.com" { // Cloud takes it for no login at all
+		w.Header().Set("X-Seraph-LoginReason", "AUTHENTICATED_FAILED")
+		write(w, http.StatusOK, record{"issues": []record{}, "isLast": true})
+		return
+	}
+	if s.expired || r.Header.Get("Authorization") != wanted {
 		w.Header().Set("X-Seraph-LoginReason", "AUTHENTICATED_FAILED")
 		w.Header().Set("WWW-Authenticate", `OAuth realm="https%3A%2F%2Facme.atlassian.net"`)
 		w.Header().Set("Content-Type", "text/plain")

@@ -35,6 +35,7 @@ type scene struct {
 	happens func(s *site)
 	webhook func(s *site) *http.Request // what the API sends; the job is not run
 	runs    []string                    // "poll" (once if nothing is written), "reconcile"
+	fails   string                      // the run does, and says this
 	told    []string
 }
 
@@ -118,7 +119,7 @@ func (r recipe) play(t *testing.T, config string) {
 	for name, value := range r.env {
 		t.Setenv(name, "wrong-"+value)
 	}
-	if failed := b.refused(ctx); !strings.Contains(failed, "401") && !strings.Contains(failed, "403") {
+	if failed := b.refused(ctx); !strings.Contains(failed, "the login was refused") {
 		t.Errorf("with wrong credentials: %q, want that they were refused", failed)
 	} else if leaked(failed, r.env) {
 		t.Errorf("with wrong credentials: %q shows one", failed)
@@ -144,6 +145,10 @@ func (r recipe) play(t *testing.T, config string) {
 			var hook *http.Request
 			s.locked(func(s *site) { hook = scene.webhook(s) })
 			b.receive(ctx, hook)
+		case scene.fails != "":
+			if report, err := b.Poll(ctx, b.job); err != nil || !strings.Contains(report.Error, scene.fails) || leaked(report.Error, r.env) {
+				t.Errorf("%s: %+v, %v; want a failure with %q", scene.name, report, err, scene.fails)
+			}
 		case scene.runs == nil:
 			b.poll(ctx)
 		}

@@ -31,6 +31,7 @@ type site struct {
 	pages     int      // the last page that was read of any list
 	answers   int      // since somebody set it to 0
 	unchanged int      // of them 304
+	expired   bool     // the credentials are no longer good
 	surprises []string // requests that nobody should make
 	server    *httptest.Server
 }
