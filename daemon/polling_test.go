@@ -65,7 +65,13 @@ func playStory(t *testing.T, story *txtar.Archive) {
 				got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %s>%s %s", e.Type, e.Key, e.Before, e.After, strings.Join(e.Changed, ","))))
 			}
 			known = len(events)
-			if diff := cmp.Diff(strings.Split(strings.TrimSuffix(text, "\n"), "\n"), got); diff != "" {
+			want := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+			for i, line := range want { // one that ends with … says how it begins
+				if start, open := strings.CutSuffix(line, "…"); open && i < len(got) && strings.HasPrefix(got[i], start) {
+					got[i] = line
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("run %d of the story (-want +got):\n%s", at, diff)
 			}
 			source.empty(t)
@@ -135,7 +141,10 @@ type teller struct {
 // add takes an answer as a story writes it. Its body ends with the connection, or where Content-Length says.
 func (s *teller) add(request string, data []byte) {
 	head, body, _ := bytes.Cut(data, []byte("\n\n"))
-	answer := append(bytes.ReplaceAll(head, []byte("\n"), []byte("\r\n")), "\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"...)
+	if !bytes.Contains(head, []byte("\nContent-Type:")) {
+		head = append(bytes.Clone(head), "\nContent-Type: application/json"...)
+	}
+	answer := append(bytes.ReplaceAll(head, []byte("\n"), []byte("\r\n")), "\r\nConnection: close\r\n\r\n"...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers[request] = append(s.answers[request], append(answer, body...))
