@@ -1,14 +1,8 @@
 package http
 
 import (
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"maps"
 	nethttp "net/http"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -70,51 +64,4 @@ func (p *Plan) carries(r *attr.Reader) {
 	if p.Method != nethttp.MethodPost {
 		r.Errorf(r.Range(name), "A body without POST", `Only a POST request has a body; add method = "POST".`)
 	}
-}
-
-// certificates reads the tls block; the contents of its files tell clients apart.
-func certificates(r *attr.Reader, dir string, key *clientKey) *tls.Config {
-	b := r.Block("tls", 0)
-	if b == nil {
-		return nil
-	}
-	c := r.Child(b, "tls")
-	sum := sha256.New()
-	read := func(name string) []byte {
-		path := c.String(name, "")
-		if path == "" {
-			return nil
-		}
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			c.Errorf(c.Range(name), "Unreadable file", "%s cannot be read: %v.", name, err)
-			return nil
-		}
-		fmt.Fprintf(sum, "%s %d ", name, len(data))
-		sum.Write(data)
-		return data
-	}
-	authority, certificate, private := read("ca_file"), read("cert_file"), read("key_file")
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if authority != nil {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(authority) {
-			c.Errorf(c.Range("ca_file"), "No certificate", "ca_file holds no certificate in PEM form.")
-		}
-	}
-	if c.Has("cert_file") != c.Has("key_file") {
-		c.Errorf(b.DefRange(), "Incomplete certificate", "cert_file and key_file belong together: write both or neither.")
-	}
-	if certificate != nil && private != nil {
-		pair, err := tls.X509KeyPair(certificate, private)
-		if err != nil {
-			c.Errorf(c.Range("cert_file"), "Unusable certificate", "cert_file and key_file cannot be used: %v.", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	sum.Sum(key.tls[:0])
-	return config
 }

@@ -78,11 +78,11 @@ type clientKey struct {
 	retries   int
 	redirects bool
 	faults    bool     // status 500 is an answer like others
-	tls       [32]byte // of the certificates' contents; zero: none
+	tls       [32]byte // see certificates
 }
 
-func (s *Shared) client(key clientKey, config *tls.Config) *retryablehttp.Client {
-	g := s.gate(key.tls, config)
+func (s *Shared) client(key clientKey, certs certificates) *retryablehttp.Client {
+	g := s.gate(certs)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.clients[key]; c != nil {
@@ -105,24 +105,24 @@ func (s *Shared) client(key clientKey, config *tls.Config) *retryablehttp.Client
 }
 
 // gate is the way out for all requests that show the same certificates.
-func (s *Shared) gate(sum [32]byte, config *tls.Config) *gate {
+func (s *Shared) gate(certs certificates) *gate {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if g := s.gates[sum]; g != nil {
+	if g := s.gates[certs.sum]; g != nil {
 		return g
 	}
-	g := &gate{next: s.transport, shared: s}
-	if config != nil {
+	g := &gate{next: s.transport, shared: s, certs: certs}
+	if config := certs.config(); config != nil {
 		g.next = newTransport(config)
 	}
-	s.gates[sum] = g
+	s.gates[certs.sum] = g
 	return g
 }
 
 // door is how the login of a source sends requests of its own: with the same certificates, and held to the same rates.
-func (s *Shared) door(source *url.URL, key clientKey, config *tls.Config, dir string) login.Door {
+func (s *Shared) door(source *url.URL, certs certificates, dir string) login.Door {
 	return login.Door{
-		Source: source, Transport: s.gate(key.tls, config), Via: hex.EncodeToString(key.tls[:]),
+		Source: source, Transport: s.gate(certs), Via: hex.EncodeToString(certs.sum[:]),
 		Host:      func(u *url.URL) login.Host { return s.host(u) },
 		UserAgent: s.userAgent, Dir: dir, Logger: s.logger,
 	}
@@ -133,6 +133,7 @@ func (s *Shared) door(source *url.URL, key clientKey, config *tls.Config, dir st
 type gate struct {
 	next   nethttp.RoundTripper
 	shared *Shared
+	certs  certificates
 }
 
 func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
@@ -143,7 +144,11 @@ func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
 		}
 		return nil, err
 	}
-	return g.next.RoundTrip(signed)
+	resp, err := g.next.RoundTrip(signed)
+	if err != nil {
+		return nil, g.certs.advise(err)
+	}
+	return resp, nil
 }
 
 func (g *gate) admit(req *nethttp.Request) (*nethttp.Request, error) {

@@ -2,7 +2,6 @@ package http
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"maps"
 	nethttp "net/http"
@@ -89,7 +88,7 @@ type reading struct {
 	*Source
 	block     *attr.Reader
 	key       clientKey
-	tls       *tls.Config
+	certs     certificates
 	perSecond float64
 	sample    []byte // of what requests carry, whatever the pagination
 }
@@ -114,8 +113,9 @@ func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
 		retries:   r.Int("retries", 2, 0, 10),
 		faults:    p.FaultsAre500,
 	}
-	src.tls = certificates(r, dir, &src.key)
-	src.login = s.logins.Read(r, s.door(p.URL, src.key, src.tls, dir))
+	src.certs = s.certificates(r, dir)
+	src.key.tls = src.certs.sum
+	src.login = s.logins.Read(r, s.door(p.URL, src.certs, dir))
 	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
 	src.maxBody = r.Size("max_body", 2<<30)
 	src.perSecond = r.Rate("rate")
@@ -135,7 +135,7 @@ func (s *reading) open() (*Source, hcl.Diagnostics) {
 		}
 	}
 	s.url.User = nil
-	s.client = s.shared.client(s.key, s.tls)
+	s.client = s.shared.client(s.key, s.certs)
 	s.host = s.shared.host(s.url)
 	if s.perSecond > 0 {
 		s.shared.limited.Store(true)

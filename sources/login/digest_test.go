@@ -129,6 +129,8 @@ auth "digest" {
 
 func (s *digestServer) want(t *testing.T, requests ...string) {
 	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if got, want := strings.Join(s.requests, ", "), strings.Join(requests, ", "); got != want {
 		t.Errorf("the server saw %s, want %s", got, want)
 	}
@@ -263,6 +265,8 @@ func TestDigestIsShared(t *testing.T) {
 		wg.Go(func() { h.want(t, two, `"GET /a%20b?x=1 "`) })
 	}
 	wg.Wait()
+	server.mu.Lock()
+	defer server.mu.Unlock()
 	if len(server.requests) != 18 || server.nonce != 1 {
 		t.Errorf("%d requests with %d nonces, want 18 with one: %q", len(server.requests), server.nonce, server.requests)
 	}

@@ -76,6 +76,8 @@ func (p *portal) end() {
 
 func (p *portal) want(t *testing.T, requests ...string) {
 	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if got, want := strings.Join(p.seen, ", "), strings.Join(requests, ", "); got != want {
 		t.Errorf("the server saw %s\nwant %s", got, want)
 	}

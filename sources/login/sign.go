@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -38,7 +39,7 @@ func Sign(req *http.Request) (*http.Request, error) {
 	return signed, s.by.sign(signed)
 }
 
-// content is the body of a request, which can still be sent afterwards.
+// content is the body of a request, which is then sent just as it was read: some bodies are made anew each time.
 func content(req *http.Request) ([]byte, error) {
 	if req.Body == nil || req.Body == http.NoBody || req.GetBody == nil {
 		return nil, nil
@@ -48,5 +49,11 @@ func content(req *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = body.Close() }()
-	return io.ReadAll(body)
+	read, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	_ = req.Body.Close()
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(read)), int64(len(read))
+	return read, nil
 }
