@@ -2,6 +2,7 @@ package login
 
 import (
 	"bytes"
+	"strings"
 
 	"golang.org/x/net/html"
 )
@@ -20,7 +21,7 @@ func hiddenField(page []byte, name string) (value string, found bool) {
 // asksForPassword reports whether a page has a field for one: then it is a login page.
 func asksForPassword(page []byte) (found bool) {
 	inputs(page, func(field map[string]string) bool {
-		found = field["type"] == "password"
+		found = strings.EqualFold(field["type"], "password")
 		return !found
 	})
 	return found

@@ -72,7 +72,7 @@ func (s *Shared) readSession(c *attr.Reader, door Door) Login {
 		l.header.Set(name, value.Reveal())
 	}
 	for name, u := range map[string]*url.URL{"url": l.url, "page": l.page} {
-		if u != nil && l.source != nil && address.Origin(u) != address.Origin(l.source) {
+		if c.Has(name) && u != nil && l.source != nil && address.Origin(u) != address.Origin(l.source) {
 			c.Errorf(c.Range(name), "Another origin", "%s is at %s, but cookies are sent to the source's own origin only, which is %s.", name, address.Origin(u), address.Origin(l.source))
 		}
 	}
