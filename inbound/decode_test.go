@@ -63,6 +63,8 @@ func TestBodiesBecomeJSON(t *testing.T) {
 		{inbound.XML, "", "\xef\xbb\xbf<o>Jörg</o>", `{"o":"Jörg"}`},
 		{inbound.XML, "", "\xfe\xff\x00<\x00o\x00>\x00\xf6\x00<\x00/\x00o\x00>", `{"o":"ö"}`},
 		{inbound.XML, "", "\xff\xfe<\x00o\x00>\x00\xf6\x00<\x00/\x00o\x00>\x00", `{"o":"ö"}`},
+		{inbound.XML, "", `<o><a xsi:nil="true"/><b i:nil="1" id="2"/><c xsi:nil="true">x</c></o>`, `{"o":{"a":null,"b":{"@nil":"1","@id":"2"},"c":{"@nil":"true","#text":"x"}}}`},
+		{inbound.XML, "", "<o>\n\u00a0x </o>", "{\"o\":\"\u00a0x\"}"},
 		{inbound.XML, "", " \n", `null`},
 	} {
 		got, err := decode(tc.decoding, tc.kind, tc.body)
@@ -95,6 +97,7 @@ func TestBodiesThatAreRefused(t *testing.T) {
 		{inbound.Form, "", `a=%zz`, "a % is not followed by two hex digits"},
 		{inbound.XML, "application/json", `{}`, "set decode = \"json\""},
 		{inbound.XML, "", `<o><a></o></a>`, "the body is not valid XML"},
+		{inbound.XML, "", `<o a="1" x:a="2" a="3"/>`, "the body is not valid XML"},
 		{inbound.XML, "", `<o>`, "the body ends in the middle of its XML"},
 		{inbound.XML, "", `<!-- nothing -->`, "the body ends in the middle of its XML"},
 		{inbound.XML, "", `</o>`, "the body is not valid XML"},

@@ -19,6 +19,7 @@ type element struct {
 	name   xml.Name // Space is the prefix
 	fields []field
 	text   strings.Builder
+	null   bool // xsi:nil, under whatever prefix
 }
 
 type field struct {
@@ -57,7 +58,11 @@ func decodeXML(body []byte, charset string) (json.RawMessage, error) {
 			if len(open) == 0 && root != nil {
 				return nil, fmt.Errorf("the body has a second root element (at byte %d)", decoder.InputOffset())
 			}
-			open = append(open, begin(t))
+			e, twice := begin(t)
+			if twice {
+				return nil, syntax("XML", decoder.InputOffset(), errors.New("an attribute stands twice in one tag"))
+			}
+			open = append(open, e)
 		case xml.EndElement:
 			if len(open) == 0 || open[len(open)-1].name != t.Name {
 				return nil, syntax("XML", decoder.InputOffset(), errors.New("an element ends that did not begin"))
@@ -86,22 +91,30 @@ func decodeXML(body []byte, charset string) (json.RawMessage, error) {
 	return root.bytes(), nil
 }
 
-func begin(t xml.StartElement) *element {
-	e := &element{name: t.Name}
+func begin(t xml.StartElement) (e *element, twice bool) {
+	e = &element{name: t.Name}
+	seen := make(map[xml.Name]bool, len(t.Attr))
 	for _, a := range t.Attr {
+		twice = twice || seen[a.Name]
+		seen[a.Name] = true
 		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
 			continue
 		}
+		e.null = e.null || a.Name.Local == "nil" && a.Name.Space != "" && (a.Value == "true" || a.Value == "1")
 		e.fields = append(e.fields, field{a.Name.Space, a.Name.Local, true, quote(a.Value)})
 	}
-	return e
+	return e, twice
 }
 
-// value is a string where there is nothing but text, otherwise an object.
+// value is a string where there is nothing but text, otherwise an object; null where the element says that it is nil and
+// nothing else. sources/decode/xml writes the same, so that what is polled and what comes here can be compared.
 func (e *element) value() json.RawMessage {
-	text := strings.TrimSpace(e.text.String())
-	if len(e.fields) == 0 {
+	text := strings.Trim(e.text.String(), " \t\r\n") // white space as XML knows it
+	switch {
+	case len(e.fields) == 0:
 		return quote(text)
+	case e.null && len(e.fields) == 1 && text == "":
+		return json.RawMessage("null")
 	}
 	prefixes := make(map[string]string, len(e.fields)) // of each name; with two, "clash" is not a prefix
 	for _, f := range e.fields {
