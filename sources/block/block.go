@@ -10,6 +10,7 @@ import (
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/decode/csv"
 	"github.com/hookbridge/bridge/sources/decode/json"
+	"github.com/hookbridge/bridge/sources/decode/xml"
 )
 
 // decoders are the formats there are. endings are those of file names that say that a file is in the format.
@@ -17,15 +18,16 @@ var decoders = []struct {
 	name    string
 	read    func(*attr.Reader) decode.Format
 	endings []string
-	byName  decode.Format // what a file with such an ending is read as, without a decode block
+	byName  decode.Format // what a file with such an ending is read as, without a decode block; nil: it needs one
 }{
 	{"csv", csv.Read, []string{".csv"}, csv.Format{}},
 	{"json", json.Read, []string{".json"}, json.Format{}},
 	{"ndjson", json.ReadLines, []string{".ndjson", ".jsonl"}, json.Lines{}},
+	{"xml", xml.Read, nil, nil},
 }
 
 // later are decoders that belong to the language but are not here yet.
-var later = []string{"feed", "xlsx", "xml"}
+var later = []string{"feed", "xlsx"}
 
 // Format reads the decode block of a source; nil without one.
 func Format(r *attr.Reader) decode.Format {

@@ -1,10 +1,12 @@
 package xml_test
 
 import (
+	"bytes"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -387,4 +389,24 @@ func TestTheBlockIsReadWithEveryMistake(t *testing.T) {
 	if got := split(strings.NewReader("<o><t>\x80</t></o>"), f.(xml.Format), decode.Options{}); got != "1 {\"t\":[\"€\"]}\n" {
 		t.Error(got)
 	}
+}
+
+func TestTheDocumentedExampleIsTrue(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/decoders/xml.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(language string) string {
+		_, rest, _ := strings.Cut(string(page), "```"+language+"\n")
+		text, _, found := strings.Cut(rest, "```")
+		if !found {
+			t.Fatalf("no block in %s", language)
+		}
+		return text
+	}
+	var want bytes.Buffer
+	if err := stdjson.Compact(&want, []byte(block("json"))); err != nil {
+		t.Fatal(err)
+	}
+	everyWay(t, block("xml"), format(t, "//order", "lines.line"), decode.Options{}, "1 "+want.String()+"\n")
 }
