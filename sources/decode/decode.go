@@ -115,6 +115,7 @@ type Field struct {
 
 // Envelope is what a document said beside its records.
 type Envelope struct {
-	Items  int     // records emitted
-	Fields []Field // as asked for in Options.Fields
+	Items    int     // records emitted
+	Fields   []Field // as asked for in Options.Fields
+	Unpacked int64   // bytes of the document, where it was packed
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/address"
+	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode/json"
 	"github.com/zclconf/go-cty/cty"
@@ -32,6 +33,7 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	p.carries(r)
 	reading := s.read(r, dir, &p)
 	reading.since = reading.incremental(r)
+	reading.members = archive.Pattern(r)
 	src, diags := reading.open()
 	if src == nil {
 		return nil, diags

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/decode"
 )
 
@@ -76,7 +77,7 @@ func (s *Source) unreadable(resp *nethttp.Response, size int64, start []byte, er
 	switch {
 	case page:
 		return fmt.Errorf("%w %s; the answer is a web page, perhaps a login: check auth and url", err, facts)
-	case errors.As(err, &syntax) && len(start) > 0:
+	case errors.As(err, &syntax) && len(start) > 0 && archive.Sniff(start) == archive.Plain:
 		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(start))
 	}
 	return fmt.Errorf("%w %s", err, facts)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/zeebo/xxh3"
 )
@@ -352,9 +353,10 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 			return inner(raw, item)
 		}
 	}
-	envelope, err := f.format.Split(input, decode.Options{
+	envelope, err := archive.Split(ctx, f.format, input, decode.Options{
 		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields, Containers: f.success.containers(),
-	}, emit)
+	}, archive.Options{Members: f.members, Max: f.maxBody}, emit)
+	body.read = max(body.read, envelope.Unpacked)
 	if f.broken != nil {
 		return f.broken
 	}

@@ -60,6 +60,7 @@ type Source struct {
 	login    login.Login
 	maxPages int
 	maxBody  int64
+	members  string // of answers that are a zip; empty: all
 	secrets  []string
 }
 
@@ -150,7 +151,11 @@ func (s *reading) identify() string {
 	shown.RawQuery = ""
 	// Before the first login, so that a token cannot be part of it.
 	sum := sha256.Sum256([]byte(s.scrub(s.whole().String()) + "\x00" + s.scrub(string(s.sample))))
-	return s.scrub(strings.Join([]string{s.kind, s.method, shown.String(), s.format.Identity()}, " ")) + " " + hex.EncodeToString(sum[:8])
+	parts := []string{s.kind, s.method, shown.String(), s.format.Identity()}
+	if s.members != "" {
+		parts = append(parts, "members", s.members)
+	}
+	return s.scrub(strings.Join(parts, " ")) + " " + hex.EncodeToString(sum[:8])
 }
 
 // header is what every request says: what is ours, what the kind says, what the block says.
