@@ -48,6 +48,26 @@ func (e *RecordError) Error() string {
 	return fmt.Sprintf("record path %q is %s, not an object", e.Path, e.Found)
 }
 
+// RefusedError is a document that says itself that it does not hold the records, or not all of them. What it says comes
+// from outside: whoever prints it scrubs it of secrets before it is cut to a length.
+type RefusedError struct {
+	What string // "the answer has errors", "the answer is a fault"
+	Said string // in its own words, of any length
+	Next string // what to do about it, where that can be told
+}
+
+// Error is What, then no more than the beginning of what was said.
+func (e *RefusedError) Error() string {
+	text := e.What
+	if e.Said != "" {
+		text += ": " + clip(e.Said, 500)
+	}
+	if e.Next != "" {
+		text += "; " + e.Next
+	}
+	return text
+}
+
 // SyntaxError is a document that is not what it should be: malformed, cut short, with a member name twice or with bytes
 // that are no text. Where Line is 0, Offset counts bytes from the start of the document.
 type SyntaxError struct {

@@ -69,3 +69,20 @@ func (p Path) String() string {
 	}
 	return b.String()
 }
+
+// GJSON writes the path for gjson, which then takes every name literally.
+func (p Path) GJSON() string {
+	var b strings.Builder
+	for i, name := range p {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		for _, c := range []byte(name) {
+			if strings.IndexByte(`\.*?#|@!{}[]()=<>%"'~:`, c) >= 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

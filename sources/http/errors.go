@@ -73,6 +73,11 @@ func (s *Source) unreadable(resp *nethttp.Response, size int64, start []byte, er
 	}
 	facts := fmt.Sprintf("(status %d, %s, %s)", resp.StatusCode, shown, bytesText(size))
 	var syntax *decode.SyntaxError
+	if refused, ok := errors.AsType[*decode.RefusedError](err); ok {
+		shown := *refused
+		shown.Said = s.scrub(shown.Said) // before it is cut
+		err = &shown
+	}
 	page := kind == "text/html" || kind == "application/xhtml+xml" || looksLikeHTML(start)
 	switch {
 	case page:

@@ -89,7 +89,7 @@ func FuzzCursorPath(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		path := gjsonPath(decode.Path{"outer", name})
+		path := decode.Path{"outer", name}.GJSON()
 		if got := gjson.GetBytes(record, path); got.Str != "found" {
 			t.Errorf("%q finds %q in %s", path, got.Raw, record)
 		}

@@ -1,8 +1,6 @@
 package http
 
 import (
-	"strings"
-
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/block"
@@ -133,7 +131,7 @@ func (c *pages) cursor() {
 		if err != nil || last == nil {
 			c.Errorf(c.Range("last"), "Invalid path", "last names a field of the record, such as \"id\".")
 		}
-		at.last = gjsonPath(last)
+		at.last = last.GJSON()
 	} else if !c.format.Enveloped() {
 		c.Errorf(c.block.DefRange(), "No envelope", `A document of this format has nothing beside its records: write last, or use decode "json".`)
 	} else {
@@ -160,21 +158,4 @@ func (c *pages) relay() {
 	} else if !c.payload.uses("cursor") {
 		c.Errorf(c.block.DefRange(), "Nothing would change", "Every page would be asked for with the same request: write variable, the name of the variable that takes the cursor, or refer to page.cursor in %q.", c.payload.name)
 	}
-}
-
-// gjsonPath writes a path so that gjson takes every name literally.
-func gjsonPath(path decode.Path) string {
-	var b strings.Builder
-	for i, name := range path {
-		if i > 0 {
-			b.WriteByte('.')
-		}
-		for _, c := range []byte(name) {
-			if strings.IndexByte(`\.*?#|@!{}[]()=<>%"'~:`, c) >= 0 {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

@@ -44,7 +44,7 @@ func (s *Source) incremental(r *attr.Reader) *since {
 		if w.value, err = decode.ParsePath(text); err != nil || w.value == nil {
 			c.Errorf(c.Range("value"), "Invalid path", `value names the field of the record that says when it changed, such as "updated_at".`)
 		}
-		w.path = gjsonPath(w.value)
+		w.path = w.value.GJSON()
 	}
 	if text := c.String("initial", ""); text != "" {
 		var ok bool
