@@ -12,6 +12,7 @@ import (
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/file"
+	"github.com/hookbridge/bridge/sources/graphql"
 	"github.com/hookbridge/bridge/sources/http"
 )
 
@@ -36,12 +37,13 @@ func New(rt Runtime) *Table {
 	shared := http.NewShared(rt.Logger, rt.UserAgent, rt.Transport)
 	return &Table{kinds: []kind{
 		{"file", file.Decode},
+		{"graphql", graphql.Kind{Shared: shared}.Decode},
 		{"http", shared.Decode},
 	}}
 }
 
 // later are kinds that belong to the language but are not here yet.
-const later = " exec graphql sftp soap sql "
+const later = " exec sftp soap sql "
 
 // Kinds lists the kinds there are.
 func (t *Table) Kinds() []string {

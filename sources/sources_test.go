@@ -29,6 +29,10 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 		if !strings.HasPrefix(r.UserAgent(), "hookbridge/test") {
 			t.Errorf("user agent %q", r.UserAgent())
 		}
+		if r.URL.Path == "/graphql" {
+			fmt.Fprint(w, `{"data":{"orders":[{"id":1}]}}`)
+			return
+		}
 		fmt.Fprint(w, `[{"id":1}]`)
 	}))
 	defer server.Close()
@@ -36,7 +40,11 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(`[{"id":1}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	blocks := map[string]string{"http": fmt.Sprintf("url = %q", server.URL), "file": `path = "a.json"`}
+	blocks := map[string]string{
+		"file":    `path = "a.json"`,
+		"graphql": fmt.Sprintf("url = \"%s/graphql\"\nquery = \"{ orders { id } }\"\nitems = \"data.orders\"", server.URL),
+		"http":    fmt.Sprintf("url = %q", server.URL),
+	}
 	table := sources.New(sources.Runtime{UserAgent: "hookbridge/test"})
 	for _, kind := range table.Kinds() {
 		source, diags := table.Decode(kind, body(t, blocks[kind]), nil, dir)
@@ -61,8 +69,8 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 func TestUnknownKinds(t *testing.T) {
 	table := sources.New(sources.Runtime{})
 	for kind, want := range map[string]string{
-		"htpp": `There is no source "htpp". Did you mean "http"? There is: file, http.`,
-		"sql":  `The source "sql" belongs to the language, but this version of hookbridge does not have it yet. There is: file, http.`,
+		"htpp": `There is no source "htpp". Did you mean "http"? There is: file, graphql, http.`,
+		"sql":  `The source "sql" belongs to the language, but this version of hookbridge does not have it yet. There is: file, graphql, http.`,
 		"":     `There is no source "".`,
 	} {
 		source, diags := table.Decode(kind, body(t, ""), nil, "")
