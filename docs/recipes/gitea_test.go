@@ -35,6 +35,9 @@ func gitea() []recipe {
 			{name: "an issue is opened", happens: opened, told: []string{"gitea.issue.created 53 manual"}},
 			{name: "an issue is deleted, which since does not show", happens: func(s *site) { s.remove("number", "5") }},
 			{name: "but the reconciliation does", runs: []string{"reconcile", "reconcile"}, told: []string{"gitea.issue.deleted 5 reconcile"}},
+			{name: "one is deleted while the pages are read, which hides another", happens: func(s *site) {
+				s.between = func() { s.remove("number", "50") }
+			}, runs: []string{"reconcile", "reconcile", "reconcile"}, told: []string{"gitea.issue.deleted 50 reconcile"}},
 		}},
 		{page: "gitea", block: 1, env: env, hooks: hooks, taken: 52, site: issues, story: []scene{
 			{name: "an issue loses its label", happens: relabelled,

@@ -32,6 +32,7 @@ type site struct {
 	answers   int      // since somebody set it to 0
 	unchanged int      // of them 304
 	expired   bool     // the credentials are no longer good
+	between   func()   // happens once, between a first page and the second
 	surprises []string // requests that nobody should make
 	server    *httptest.Server
 }
@@ -53,6 +54,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers++
+	if s.between != nil && r.URL.Query().Get("page") == "2" {
+		s.between()
+		s.between = nil
+	}
 	s.answer(s, w, r)
 }
 
