@@ -23,27 +23,35 @@ var buffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-var (
-	errOverBudget = errors.New("token exceeds its budget")
-	errNotText    = errors.New("bytes are no text")
+// halt is why there is no next byte.
+type halt int
+
+const (
+	running    halt = iota
+	ended           // the document is at its end
+	overBudget      // the token is longer than allowed
+	garbled         // what follows is no text
+	failed          // the reader failed
 )
+
+var errHalted = errors.New("the document is not read on")
 
 // input hands the document to the tokenizer as valid UTF-8, byte by byte, and no more than its budget, which is set anew
 // before every token: so no single token can make the tokenizer's buffer grow without end.
 type input struct {
-	r      io.Reader
-	used   charset.Charset
-	buffer []byte
-	begin  int   // what is handed out next
-	stop   int   // up to where the budget allows
-	valid  int   // up to where the bytes are text
-	end    int   // up to where there are bytes
-	handed int64 // bytes handed out before those in buffer
-	left   int64 // of the budget, beyond stop
-	err    error // what r said last
-	bad    bool  // what follows in buffer is no text
-	any    bool  // there is more than white space
-	told   error // what the tokenizer got instead of a byte
+	r         io.Reader
+	used      charset.Charset
+	buffer    []byte
+	begin     int   // what is handed out next
+	stop      int   // up to where the budget allows
+	valid     int   // up to where the bytes are text
+	end       int   // up to where there are bytes
+	handed    int64 // bytes handed out before those in buffer
+	left      int64 // of the budget, beyond stop
+	err       error // why the reader failed
+	last, bad bool  // after what is in buffer comes nothing; it goes on with what is no text
+	any       bool  // there is more than white space
+	halt      halt  // why the tokenizer did not get a byte
 }
 
 // open finds out the charset: what is written, or else the byte order mark, the content type, the document itself.
@@ -142,8 +150,10 @@ func (in *input) offset() int64 { return in.handed + int64(in.begin) }
 // ReadByte is all that the tokenizer reads with.
 func (in *input) ReadByte() (byte, error) {
 	if in.begin == in.stop {
-		if in.told = in.more(); in.told != nil {
-			return 0, in.told
+		if in.halt = in.more(); in.halt == ended {
+			return 0, io.EOF
+		} else if in.halt != running {
+			return 0, errHalted
 		}
 	}
 	c := in.buffer[in.begin]
@@ -164,24 +174,24 @@ func (in *input) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-func (in *input) more() error {
+func (in *input) more() halt {
 	if in.left <= 0 {
-		return errOverBudget
+		return overBudget
 	}
 	if in.begin == in.valid {
-		if err := in.fill(); err != nil {
-			return err
+		if why := in.fill(); why != running {
+			return why
 		}
 	}
 	grown := int(min(int64(in.valid-in.begin), in.left))
 	in.stop, in.left = in.begin+grown, in.left-int64(grown)
-	return nil
+	return running
 }
 
 // peek shows up to n bytes that come next, whatever the budget.
 func (in *input) peek(n int) []byte {
 	for in.valid-in.begin < n {
-		if in.fill() != nil {
+		if in.fill() != running {
 			break
 		}
 	}
@@ -189,46 +199,39 @@ func (in *input) peek(n int) []byte {
 }
 
 // fill reads on, behind what is in the buffer and was not handed out yet.
-func (in *input) fill() error {
-	if in.bad {
-		return errNotText
-	}
+func (in *input) fill() halt {
 	in.handed += int64(in.begin)
-	kept := copy(in.buffer, in.buffer[in.begin:in.end])
-	in.valid, in.end = in.valid-in.begin, kept
-	in.begin, in.stop = 0, 0
+	in.end = copy(in.buffer, in.buffer[in.begin:in.end])
+	in.valid, in.begin, in.stop = in.valid-in.begin, 0, 0
 	for before := in.valid; in.valid == before; {
-		if in.err != nil {
-			if in.err == io.EOF && in.valid < in.end { // half a character
-				in.bad = true
-				return errNotText
-			}
-			return in.err
+		switch {
+		case in.bad, in.last && in.valid < in.end: // half a character, then
+			return garbled
+		case in.last:
+			return ended
+		case in.err != nil:
+			return failed
 		}
-		var n int
-		n, in.err = in.read(in.buffer[in.end:])
-		in.end += n
+		in.read()
 		in.valid += text(in.buffer[in.valid:in.end])
-		if rest := in.buffer[in.valid:in.end]; utf8.FullRune(rest) { // and is none
-			in.bad = true
-			if in.valid == before {
-				return errNotText
-			}
-		}
+		in.bad = utf8.FullRune(in.buffer[in.valid:in.end]) // and yet none
 	}
-	if !in.any {
-		in.any = len(bytes.TrimLeft(in.buffer[:in.valid], " \t\r\n")) > 0
-	}
-	return nil
+	in.any = in.any || len(trim(in.buffer[:in.valid])) > 0
+	return running
 }
 
-func (in *input) read(p []byte) (int, error) {
+func (in *input) read() {
 	for range 100 {
-		if n, err := in.r.Read(p); n > 0 || err != nil {
-			return n, err
+		n, err := in.r.Read(in.buffer[in.end:])
+		in.end += n
+		if in.last = err == io.EOF; !in.last {
+			in.err = err
+		}
+		if n > 0 || err != nil {
+			return
 		}
 	}
-	return 0, io.ErrNoProgress
+	in.err = io.ErrNoProgress
 }
 
 // text is how many bytes at the beginning of b are valid UTF-8.

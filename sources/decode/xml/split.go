@@ -51,19 +51,19 @@ func (s *splitter) document() error {
 	s.decoder.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // it is UTF-8 already
 	for {
 		token, err := s.next()
-		if err == nil {
-			err = s.take(token)
+		if err != nil {
+			return err
 		}
-		if err == io.EOF && s.in.told == io.EOF {
+		if token == nil {
 			return s.end()
 		}
-		if err != nil {
+		if err := s.take(token); err != nil {
 			return err
 		}
 	}
 }
 
-// next reads a token, which is good until the next one is read.
+// next reads a token, which is good until the next one is read; nil at the end of the document.
 func (s *splitter) next() (xml.Token, error) {
 	s.in.allow(s.budget())
 	s.line, s.column = s.decoder.InputPos()
@@ -287,7 +287,7 @@ func (s *splitter) item() int {
 	return s.envelope.Items + 1
 }
 
-// fault turns what the tokenizer reports into an error of ours. It is io.EOF where the document ends between two tokens.
+// fault turns what the tokenizer reports into an error of ours; nil where the document ends between two tokens.
 func (s *splitter) fault(err error) error {
 	line, column := s.decoder.InputPos()
 	found := err
@@ -295,17 +295,20 @@ func (s *splitter) fault(err error) error {
 	if malformed {
 		found = errors.New(syntax.Msg)
 	}
-	switch told := s.in.told; {
-	case told == errOverBudget:
+	switch s.in.halt {
+	case overBudget:
 		return s.options.TooLarge(s.item())
-	case told == errNotText:
+	case failed:
+		return s.in.err
+	case garbled:
 		found = fmt.Errorf("the bytes are not text in %s; if that is not its charset, write charset = …", s.in.used.Name())
-	case told == io.EOF && !malformed:
-		return io.EOF
-	case told == io.EOF && (len(s.open) > 0 || s.record.depth() > 0 || !s.rooted):
-		found = io.ErrUnexpectedEOF
-	case told != nil && told != io.EOF:
-		return told
+	case ended:
+		if !malformed {
+			return nil
+		}
+		if !s.rooted || len(s.open) > 0 || s.record.depth() > 0 {
+			found = io.ErrUnexpectedEOF
+		}
 	}
 	return &decode.SyntaxError{Language: "XML", Line: line, Offset: int64(column - 1), Err: found}
 }
