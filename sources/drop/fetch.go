@@ -177,6 +177,11 @@ func (f *fetch) read(at file) (known, error) {
 	if now.size > f.maxBody {
 		return known{}, fmt.Errorf("%d bytes are more than max_body (%d); raise it if that is right", now.size, f.maxBody)
 	}
+	if now.size == 0 {
+		if n, _ := in.Read(make([]byte, 1)); n > 0 {
+			return known{}, errors.New("is said to be empty and is not: its size is not told, so nothing shows whether it is whole")
+		}
+	}
 	k := f.known(now)
 	window := f.outcome.Window
 	f.outcome.Window = false
