@@ -1,6 +1,9 @@
 package bridge_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/sources"
+	"golang.org/x/crypto/ssh"
 )
 
 // pages are all Markdown files of the project.
@@ -60,6 +64,7 @@ func TestDocumentedConfigurationLoads(t *testing.T) {
 			line := 1 + strings.Count(text[:match[4]], "\n")
 			t.Run(fmt.Sprintf("%s:%d", path, line), func(t *testing.T) {
 				dir := t.TempDir()
+				writeNamed(t, dir)
 				file := filepath.Join(dir, "bridge.hcl")
 				if err := os.WriteFile(file, []byte(complete(text[match[4]:match[5]])), 0o600); err != nil {
 					t.Fatal(err)
@@ -81,6 +86,31 @@ func TestDocumentedConfigurationLoads(t *testing.T) {
 	}
 	if blocks < 5 {
 		t.Errorf("found %d hcl blocks, want the README's and the language's", blocks)
+	}
+}
+
+// writeNamed puts the files there that documented blocks name.
+func writeNamed(t *testing.T, dir string) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"id_ed25519":  string(pem.EncodeToMemory(block)),
+		"known_hosts": "files.example.com " + string(ssh.MarshalAuthorizedKey(key)),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

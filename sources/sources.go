@@ -14,6 +14,7 @@ import (
 	"github.com/hookbridge/bridge/sources/file"
 	"github.com/hookbridge/bridge/sources/graphql"
 	"github.com/hookbridge/bridge/sources/http"
+	"github.com/hookbridge/bridge/sources/sftp"
 )
 
 // Runtime is what sources need from the process they run in. The zero value works.
@@ -39,11 +40,12 @@ func New(rt Runtime) *Table {
 		{"file", file.Decode},
 		{"graphql", graphql.Kind{Shared: shared}.Decode},
 		{"http", shared.Decode},
+		{"sftp", sftp.Decode},
 	}}
 }
 
 // later are kinds that belong to the language but are not here yet.
-const later = " exec sftp soap sql "
+const later = " exec soap sql "
 
 // Kinds lists the kinds there are.
 func (t *Table) Kinds() []string {
