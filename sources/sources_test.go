@@ -68,9 +68,10 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 
 func TestUnknownKinds(t *testing.T) {
 	table := sources.New(sources.Runtime{})
+	there := "There is: " + strings.Join(table.Kinds(), ", ") + "."
 	for kind, want := range map[string]string{
-		"htpp": `There is no source "htpp". Did you mean "http"? There is: file, graphql, http.`,
-		"sql":  `The source "sql" belongs to the language, but this version of hookbridge does not have it yet. There is: file, graphql, http.`,
+		"htpp": `There is no source "htpp". Did you mean "http"? ` + there,
+		"sql":  `The source "sql" belongs to the language, but this version of hookbridge does not have it yet. ` + there,
 		"":     `There is no source "".`,
 	} {
 		source, diags := table.Decode(kind, body(t, ""), nil, "")
