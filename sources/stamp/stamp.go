@@ -119,3 +119,12 @@ func (s Stamp) Spell(at time.Time) string {
 	rest := strconv.FormatInt(1e9+nanos%s.unit*(1e9/s.unit), 10)[1:] // nine digits of what is less than a unit
 	return text + "." + rest[:s.digits]
 }
+
+// Zoned reports whether the time was written with its zone.
+func (s Stamp) Zoned() bool {
+	if len(s.Layout) <= len(time.DateOnly) {
+		return false
+	}
+	rest := s.Layout[len(time.DateOnly):]
+	return strings.ContainsAny(rest, "Zz-+") || strings.HasSuffix(rest, "UTC") || strings.HasSuffix(rest, "GMT")
+}
