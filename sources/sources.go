@@ -15,6 +15,7 @@ import (
 	"github.com/hookbridge/bridge/sources/graphql"
 	"github.com/hookbridge/bridge/sources/http"
 	"github.com/hookbridge/bridge/sources/sftp"
+	"github.com/hookbridge/bridge/sources/sql"
 )
 
 // Runtime is what sources need from the process they run in. The zero value works.
@@ -41,11 +42,12 @@ func New(rt Runtime) *Table {
 		{"graphql", graphql.Kind{Shared: shared}.Decode},
 		{"http", shared.Decode},
 		{"sftp", sftp.Decode},
+		{"sql", sql.Decoder(rt.Logger)},
 	}}
 }
 
 // later are kinds that belong to the language but are not here yet.
-const later = " exec soap sql "
+const later = " exec soap "
 
 // Kinds lists the kinds there are.
 func (t *Table) Kinds() []string {

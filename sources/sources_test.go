@@ -1,6 +1,7 @@
 package sources_test
 
 import (
+	"database/sql"
 	"fmt"
 	nethttp "net/http"
 	"net/http/httptest"
@@ -40,10 +41,19 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(`[{"id":1}]`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	db, err := sql.Open("sqlite3", filepath.Join(dir, "a.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`create table a (id integer); insert into a values (1)`); err != nil {
+		t.Fatal(err)
+	}
 	blocks := map[string]string{
 		"file":    `path = "a.json"`,
 		"graphql": fmt.Sprintf("url = \"%s/graphql\"\nquery = \"{ orders { id } }\"\nitems = \"data.orders\"", server.URL),
 		"http":    fmt.Sprintf("url = %q", server.URL),
+		"sql":     "driver = \"sqlite\"\ndsn = \"a.db\"\nquery = \"select * from a\"",
 	}
 	table := sources.New(sources.Runtime{UserAgent: "hookbridge/test"})
 	for kind, block := range blocks { // kinds that need a server of their own are tested beside it
@@ -71,7 +81,7 @@ func TestUnknownKinds(t *testing.T) {
 	there := "There is: " + strings.Join(table.Kinds(), ", ") + "."
 	for kind, want := range map[string]string{
 		"htpp": `There is no source "htpp". Did you mean "http"? ` + there,
-		"sql":  `The source "sql" belongs to the language, but this version of hookbridge does not have it yet. ` + there,
+		"soap": `The source "soap" belongs to the language, but this version of hookbridge does not have it yet. ` + there,
 		"":     `There is no source "".`,
 	} {
 		source, diags := table.Decode(kind, body(t, ""), nil, "")
