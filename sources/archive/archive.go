@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/hookbridge/bridge/configs/attr"
@@ -118,23 +119,35 @@ func (e *tooLargeError) Error() string {
 
 func (e *tooLargeError) Unwrap() error { return ErrTooLarge }
 
-// capped fails after max bytes.
+// budget is how many bytes may come out of one file.
+type budget struct {
+	max  int64
+	left atomic.Int64
+}
+
+func newBudget(max int64) *budget {
+	b := &budget{max: max}
+	b.left.Store(max)
+	return b
+}
+
+// capped fails as soon as more is read than the budget has left, which it may share with others.
 type capped struct {
 	io.ReadCloser
-	left int64
-	err  error // what it fails with
+	budget *budget
 }
 
 func (c *capped) Read(p []byte) (int, error) {
-	if c.left < 0 {
-		return 0, c.err
+	left := c.budget.left.Load()
+	if left < 0 {
+		return 0, &tooLargeError{c.budget.max}
 	}
-	if c.left < math.MaxInt64 {
-		p = p[:min(int64(len(p)), c.left+1)]
+	if left < math.MaxInt64 {
+		p = p[:min(int64(len(p)), left+1)]
 	}
 	n, err := c.ReadCloser.Read(p)
-	if c.left -= int64(n); c.left < 0 {
-		return 0, c.err
+	if c.budget.left.Add(-int64(n)) < 0 {
+		return 0, &tooLargeError{c.budget.max}
 	}
 	return n, err
 }

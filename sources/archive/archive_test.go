@@ -69,7 +69,10 @@ func show(members []archive.Member, err error) string {
 			continue
 		}
 		text, err := io.ReadAll(in)
-		if len(text) > 60 {
+		switch { // how far it came before an error is a matter of buffers
+		case err != nil && len(text) > 60:
+			text = fmt.Appendf(nil, "%.20s…", text)
+		case len(text) > 60:
 			text = fmt.Appendf(nil, "%.20s… %d bytes", text, len(text))
 		}
 		fmt.Fprintf(&b, ": %s", text)
@@ -144,6 +147,8 @@ func TestWhatAFileHolds(t *testing.T) {
 		{"a name twice, but not picked", "x.zip", zipped(t, "a.csv", "1", "b.csv", "2", "a.csv", "3"), archive.Options{Members: "b*"}, "b.csv (zip): 2\n"},
 		{"members of the cap together", "x.zip", zipped(t, "a", long, "b", long), archive.Options{Max: 20_000}, fmt.Sprintf("a (zip): %.20s… 10000 bytes\nb (zip): %.20s… 10000 bytes\n", long, long)},
 		{"members beyond the cap together", "x.zip", zipped(t, "a", long, "b", long), archive.Options{Max: 19_999}, "error: holds more than max_body (19.53 KiB) when it is unpacked; raise it if that is right\n"},
+		{"gzip within a zip beyond the cap together", "x.zip", zipped(t, "a.gz", gzipped(long), "b.gz", gzipped(long)), archive.Options{Max: 19_999},
+			fmt.Sprintf("a (zip): %.20s… 10000 bytes\nb (zip): %.20s… error: holds more than max_body (19.53 KiB) when it is unpacked; raise it if that is right\n", long, long)},
 		{"the cap is of what is picked", "x.zip", zipped(t, "a", long, "b", "2"), archive.Options{Members: "b", Max: 5000}, "b (zip): 2\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) { bothWays(t, test.content, test.file, test.o, test.want) })

@@ -13,7 +13,9 @@ import (
 // Gunzip unpacks a gzip stream of at most max bytes: all its members, one after another, up to the end of r. A stream that
 // is cut short, damaged or followed by something else is an error; its checksums are checked. Errors of r come back as
 // they are. Closing it lets go of r and leaves it open.
-func Gunzip(r io.Reader, max int64) (io.ReadCloser, error) {
+func Gunzip(r io.Reader, max int64) (io.ReadCloser, error) { return newGunzip(r, newBudget(max)) }
+
+func newGunzip(r io.Reader, b *budget) (io.ReadCloser, error) {
 	g, ok := gunzips.Get().(*gunzip)
 	if !ok {
 		g = &gunzip{buffer: bufio.NewReaderSize(nil, ahead)}
@@ -25,7 +27,7 @@ func Gunzip(r io.Reader, max int64) (io.ReadCloser, error) {
 		}
 		return nil, damaged("gzip", err)
 	}
-	return &capped{ReadCloser: &lent{ReadCloser: g, back: func() { g.buffer.Reset(nil); gunzips.Put(g) }}, left: max, err: &tooLargeError{max}}, nil
+	return &capped{ReadCloser: &lent{ReadCloser: g, back: func() { g.buffer.Reset(nil); gunzips.Put(g) }}, budget: b}, nil
 }
 
 // ahead is how much is read at once: behind a reader may be another machine.

@@ -34,7 +34,7 @@ func Stream(r io.Reader, name string, o Options) (*Streamed, error) {
 		return once(name, func() (io.ReadCloser, error) { return Gunzip(r, o.Max) }), nil
 	}
 	return once(name, func() (io.ReadCloser, error) {
-		return &capped{ReadCloser: io.NopCloser(r), left: o.Max, err: &tooLargeError{o.Max}}, nil
+		return &capped{ReadCloser: io.NopCloser(r), budget: newBudget(o.Max)}, nil
 	}), nil
 }
 
@@ -69,7 +69,7 @@ func spool(r io.Reader, name string, o Options) (*Streamed, error) {
 	}
 	_ = os.Remove(f.Name()) // where an open file cannot be removed, Close does it
 	s := &Streamed{spool: f}
-	size, err := io.Copy(struct{ io.Writer }{f}, &capped{ReadCloser: io.NopCloser(r), left: o.Max, err: &tooLargeError{o.Max}})
+	size, err := io.Copy(struct{ io.Writer }{f}, &capped{ReadCloser: io.NopCloser(r), budget: newBudget(o.Max)})
 	if err == nil {
 		s.Members, err = Open(f, size, name, o)
 	}

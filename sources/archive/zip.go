@@ -45,11 +45,12 @@ func members(r io.ReaderAt, size int64, o Options) ([]Member, error) {
 	opened.RegisterDecompressor(zip.Deflate, inflate)
 	var found []Member
 	var packed, unpacked uint64
+	shared := newBudget(o.Max)
 	for _, f := range opened.File {
 		if f.Mode().IsDir() || !wanted(f.Name, o.Members) {
 			continue
 		}
-		m := Member{Name: strings.TrimSuffix(f.Name, ".gz"), Zipped: true, open: func() (io.ReadCloser, error) { return open(f, o.Max) }}
+		m := Member{Name: strings.TrimSuffix(f.Name, ".gz"), Zipped: true, open: func() (io.ReadCloser, error) { return open(f, shared) }}
 		if !f.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s in the zip is a link or a device, not a file", m)
 		}
@@ -98,8 +99,9 @@ func wanted(name, pattern string) bool {
 	return doublestar.MatchUnvalidated(pattern, name)
 }
 
-// open reads one member, of which the library checks length and checksum. What is gzip inside is unpacked, too.
-func open(f *zip.File, max int64) (io.ReadCloser, error) {
+// open reads one member, of which the library checks length and checksum. What is gzip inside is unpacked, too; how
+// large that is no directory says, so all of those share a budget.
+func open(f *zip.File, b *budget) (io.ReadCloser, error) {
 	raw, err := f.Open()
 	if err != nil {
 		return nil, malformed(err)
@@ -115,7 +117,7 @@ func open(f *zip.File, max int64) (io.ReadCloser, error) {
 	if Sniff(start[:n]) != Gzip {
 		return &both{Reader: joined, inner: raw}, nil
 	}
-	unpacked, err := Gunzip(joined, max)
+	unpacked, err := newGunzip(joined, b)
 	if err != nil {
 		_ = raw.Close()
 		return nil, err

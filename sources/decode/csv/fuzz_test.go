@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/charset"
 	"github.com/hookbridge/bridge/sources/decode/csv"
 )
 
@@ -116,4 +117,38 @@ func ordered(t *testing.T, raw []byte) (names, values []string) {
 			values = append(values, text)
 		}
 	}
+}
+
+// FuzzFormats: whatever the format and the charset, what comes out are JSON objects of strings, all with the same names, and
+// it does not matter how the bytes arrive.
+func FuzzFormats(f *testing.F) {
+	for _, seed := range []string{"a;b\n'1;';2\r\n#x\n3;\"4\"\n", "\xff\xfea\x00;\x00b\x00\n\x001\x00;\x00\x3d\xd8\n\x00", "\xef\xbb\xbfa\t\x80\n1\t\x81\n"} {
+		f.Add([]byte(seed), byte(';'), byte('\''), byte('#'), true, uint8(0), "windows-1252")
+		f.Add([]byte(seed), byte('\t'), byte(0), byte(0), false, uint8(2), "")
+		f.Add([]byte(seed), byte(','), byte('"'), byte('"'), false, uint8(1), "shift_jis")
+	}
+	f.Fuzz(func(t *testing.T, table []byte, delimiter, quote, comment byte, headless bool, names uint8, label string) {
+		format := csv.Format{Delimiter: delimiter & 0x7f, Quote: quote & 0x7f, Unquoted: quote == 0, Comment: comment & 0x7f, Headless: headless}
+		format.Names = []string{"x", "\"y\"", "\\u0000ä"}[:names%4]
+		format.Charset, _ = charset.Lookup(label)
+		o := decode.Options{Record: 1 << 16}
+		whole := split(bytes.NewReader(table), format, o)
+		if pieces := split(iotest.OneByteReader(bytes.NewReader(table)), format, o); pieces != whole {
+			t.Fatalf("in one piece:\n%s\nin many:\n%s", whole, pieces)
+		}
+		var first []string
+		_, _ = format.Split(bytes.NewReader(table), o, func(raw []byte, _ int) error {
+			if !jsontext.Value(raw).IsValid() {
+				t.Fatalf("emitted %q, which is not JSON", raw)
+			}
+			names, cells := ordered(t, raw)
+			if first == nil {
+				first = names
+			}
+			if diff := cmp.Diff(first, names); diff != "" || len(cells) != len(names) {
+				t.Errorf("record %s has other names:\n%s", raw, diff)
+			}
+			return nil
+		})
+	})
 }

@@ -48,7 +48,7 @@ func (s *scanner) column(name []byte) {
 	s.openings = append(s.openings, opening+string(name)+`":"`)
 }
 
-// header reads the names in the first row, written as within JSON strings. They must make sense if they are to be used.
+// header reads the names in the first row, written as within JSON strings. They must be names if they are used.
 func (s *scanner) header(used bool) ([][]byte, error) {
 	err := s.start()
 	if errors.Is(err, errEnd) {
@@ -73,12 +73,10 @@ func (s *scanner) header(used bool) ([][]byte, error) {
 		}
 		name := bytes.Clone(s.out[from:])
 		names = append(names, name)
-		if !used {
-			continue
-		}
 		switch {
 		case number == 1 && foreign(name):
 			return nil, s.fault(line, number, errors.New("it begins like a web page, XML or JSON, not like a header"))
+		case !used:
 		case len(name) == 0:
 			return nil, s.fault(line, number, errors.New("the header names no column here; write names = [ … ] for all of them"))
 		case bytes.Contains(bytes.ReplaceAll(name, []byte(`\\`), nil), []byte(`\u0000`)):
