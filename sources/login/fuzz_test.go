@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,7 +49,9 @@ func FuzzPage(f *testing.F) {
 		if _, found := hiddenField(page, name); found && !strings.Contains(strings.ToLower(string(page)), "input") {
 			t.Errorf("%q was found in %q", name, page)
 		}
-		asksForPassword(page)
+		if asksForPassword(page); isPage(page) && !bytes.Contains(page, []byte("<")) {
+			t.Errorf("%q is a web page", page)
+		}
 	})
 }
 
@@ -68,6 +71,17 @@ func TestFieldsOfAPage(t *testing.T) {
 	}
 	if !asksForPassword([]byte(loginPage)) || asksForPassword([]byte(`<input type=text name=password>`)) {
 		t.Error("a field for a password is one of type password")
+	}
+}
+
+func TestWhatBeginsLikeAPage(t *testing.T) {
+	for start, want := range map[string]bool{
+		"<!DOCTYPE html><p>": true, "<?xml version=\"1.0\"?>\n<!DOCTYPE html PUBLIC \"x\">": true, "\n<HTML lang=en>": true, "<!-- x --><head>": true, "<form method=post>": true,
+		"": false, "[1]": false, "{\"a\": \"<html>\"}": false, "<rss><title>": false, "<?xml version=\"1.0\"?><orders>": false, "id;name\n1;<html>": false, "<!DOCTYPE svg>": false,
+	} {
+		if got := isPage([]byte(start)); got != want {
+			t.Errorf("%q: %t, want %t", start, got, want)
+		}
 	}
 }
 

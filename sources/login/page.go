@@ -1,7 +1,11 @@
 package login
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
+	"io"
+	"net/http"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -25,6 +29,45 @@ func asksForPassword(page []byte) (found bool) {
 		return !found
 	})
 	return found
+}
+
+// isPage reports whether that is how a web page begins, be it called whatever: old servers call JSON text/html, too.
+func isPage(start []byte) bool {
+	for z := html.NewTokenizer(bytes.NewReader(start)); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			return false
+		case html.TextToken:
+			if len(bytes.Trim(z.Text(), " \t\r\n\f\ufeff")) > 0 {
+				return false
+			}
+		case html.DoctypeToken:
+			return strings.HasPrefix(strings.ToLower(z.Token().Data), "html")
+		case html.StartTagToken:
+			switch z.Token().Data {
+			case "html", "head", "body", "title", "meta", "script", "form":
+				return true
+			}
+			return false
+		}
+	}
+}
+
+// beginning is how the body of an answer begins, which is still read in full by others.
+func beginning(resp *http.Response) []byte {
+	r := bufio.NewReader(resp.Body)
+	_, _ = r.Peek(1)
+	start, _ := r.Peek(r.Buffered())
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{r, resp.Body}
+	if unzip, err := gzip.NewReader(bytes.NewReader(start)); err == nil {
+		plain := make([]byte, len(start))
+		n, _ := io.ReadFull(unzip, plain) // it may end anywhere
+		return plain[:n]
+	}
+	return start
 }
 
 // inputs shows the attributes of each input of a page, until use returns false.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -145,7 +144,7 @@ func (l *session) ended(resp *http.Response) bool {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return true
 	case http.StatusOK:
-		return l.at(resp) || isPage(resp) && !strings.Contains(resp.Request.Header.Get("Accept"), "html")
+		return l.at(resp) || isPage(beginning(resp))
 	}
 	return false
 }
@@ -154,11 +153,6 @@ func (l *session) ended(resp *http.Response) bool {
 func (l *session) at(resp *http.Response) bool {
 	u := resp.Request.URL
 	return u.Path == l.url.Path && l.url.Path != l.source.Path
-}
-
-func isPage(resp *http.Response) bool {
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return kind == "text/html" || kind == "application/xhtml+xml"
 }
 
 // Credentials are the cookies of the session, what the form's secret fields hold, and the last token of its page.
@@ -245,7 +239,7 @@ func (l *session) refusal(resp *http.Response, page []byte, jar *cookiejar.Jar) 
 		return http.StatusText(resp.StatusCode)
 	case resp.Request.Method == http.MethodGet && l.at(resp):
 		return "it led back to the login page"
-	case isPage(resp) && asksForPassword(page):
+	case asksForPassword(page):
 		return "the login page came again"
 	case len(jar.Cookies(l.source)) == 0:
 		return "no cookie came"
