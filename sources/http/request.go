@@ -104,6 +104,9 @@ func (s *Source) send(ctx context.Context, at place, validators *known, fresh bo
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
+		if busy, ok := errors.AsType[*bridge.BusyError](err); ok {
+			return nil, busy
+		}
 		if refused, ok := errors.AsType[*refusedError](err); ok {
 			return resp, refused // the login may know where it leads
 		}
@@ -128,7 +131,10 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	status := resp.StatusCode
 	what := fmt.Sprintf("answered %d %s%s", status, nethttp.StatusText(status), s.explained(resp))
 	var err error
+	_, limited := usedUp(resp, time.Now())
 	switch {
+	case limited:
+		err = fmt.Errorf("%s: the requests that the source allows are used up; poll less often or set rate", what)
 	case status == nethttp.StatusUnauthorized && s.login == nil, status == nethttp.StatusForbidden && s.login == nil:
 		err = fmt.Errorf("%s: the source wants a login; add an auth block", what)
 	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:

@@ -13,15 +13,15 @@ import (
 	"net"
 	nethttp "net/http"
 	"net/url"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/sources/address"
+	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/login"
-	"golang.org/x/time/rate"
 )
 
 // Shared is what all HTTP sources of a bridge have in common: connections, tokens, and what is known of each host.
@@ -35,7 +35,7 @@ type Shared struct {
 	gates   map[[32]byte]*gate // by certificates
 	logins  login.Shared
 	hosts   sync.Map    // origin -> *host
-	limited atomic.Bool // some host has, or had, a rate
+	limited atomic.Bool // some host has, or had, a rate or a limit
 }
 
 // NewShared prepares for sources. A nil transport is one of our own, with room for many idle connections.
@@ -128,7 +128,7 @@ func (s *Shared) door(source *url.URL, certs certificates, dir string) login.Doo
 	}
 }
 
-// gate holds every request, retries and redirects included, to the rate of its host. It deliberately has no
+// gate holds every request, retries and redirects included, to the rate and the limits of its host. It deliberately has no
 // CloseIdleConnections: the retrying client would call it after each failure and close the connections of all sources.
 type gate struct {
 	next   nethttp.RoundTripper
@@ -137,7 +137,7 @@ type gate struct {
 }
 
 func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
-	signed, err := g.admit(req)
+	signed, h, err := g.admit(req)
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -145,25 +145,45 @@ func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
 		return nil, err
 	}
 	resp, err := g.next.RoundTrip(signed)
+	if h != nil {
+		h.landed()
+	}
 	if err != nil {
 		return nil, g.certs.advise(err)
+	}
+	if b, ok := readBudget(resp.Header, time.Now()); ok {
+		g.shared.host(req.URL).spend(b)
+		g.shared.limited.Store(true)
 	}
 	return resp, nil
 }
 
-func (g *gate) admit(req *nethttp.Request) (*nethttp.Request, error) {
+// say reports why a request waits.
+func (g *gate) say(req *nethttp.Request) func(string) {
+	return func(why string) {
+		line := fmt.Sprintf("%s %s %s", req.Method, address.Origin(req.URL), why)
+		if trace := decode.Trace(req.Context()); trace != nil {
+			trace(line)
+		}
+		g.shared.logger.DebugContext(req.Context(), line)
+	}
+}
+
+// admit waits until the request may go. The host, where it limits anything, is to be told when the answer came.
+func (g *gate) admit(req *nethttp.Request) (signed *nethttp.Request, h *host, err error) {
 	if g.shared.limited.Load() {
-		if h, ok := g.shared.hosts.Load(address.Origin(req.URL)); ok {
-			if err := h.(*host).wait(req.Context()); err != nil {
-				return nil, err
-			}
+		h = g.shared.host(req.URL)
+		if err := h.wait(req.Context(), g.say(req)); err != nil {
+			return nil, nil, err
 		}
 	}
-	signed, err := login.Sign(req)
-	if err != nil {
-		return nil, &refusedError{err.Error()}
+	if signed, err = login.Sign(req); err != nil {
+		if h != nil {
+			h.landed()
+		}
+		return nil, nil, &refusedError{err.Error()}
 	}
-	return signed, nil
+	return signed, h, nil
 }
 
 // worthRetrying: only what a moment may cure. A server that says when to come back is not asked earlier.
@@ -173,8 +193,9 @@ func worthRetrying(ctx context.Context, resp *nethttp.Response, err error) (bool
 	}
 	if err != nil {
 		var refused *refusedError
+		var busy *bridge.BusyError
 		var unknown *tls.CertificateVerificationError
-		return !errors.As(err, &refused) && !errors.As(err, &unknown) && !errors.Is(err, context.Canceled), nil
+		return !errors.As(err, &refused) && !errors.As(err, &busy) && !errors.As(err, &unknown) && !errors.Is(err, context.Canceled), nil
 	}
 	switch resp.StatusCode {
 	case 500, 502, 503, 504:
@@ -217,103 +238,4 @@ func redirectPolicy(follow bool) func(*nethttp.Request, []*nethttp.Request) erro
 		}
 		return nil
 	}
-}
-
-// host is what is known of one origin: when it wants to be asked again, and how fast. It is shared by all sources.
-type host struct {
-	mu      sync.Mutex
-	until   time.Time // busy until then
-	rates   map[float64]int
-	limiter *rate.Limiter // nil: no rate
-}
-
-func (s *Shared) host(u *url.URL) *host {
-	key := address.Origin(u)
-	if h, ok := s.hosts.Load(key); ok {
-		return h.(*host)
-	}
-	h, _ := s.hosts.LoadOrStore(key, &host{})
-	return h.(*host)
-}
-
-// Busy reports whether the host asked not to be disturbed, and until when.
-func (h *host) Busy(now time.Time) (time.Time, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.until, now.Before(h.until)
-}
-
-// Heed notes how an answer wants the host to be treated. It reports whether the answer says when to come back; then the
-// whole host rests until then.
-func (h *host) Heed(resp *nethttp.Response) (time.Time, bool) {
-	if resp.StatusCode < 400 {
-		return time.Time{}, false
-	}
-	at, ok := retryAfter(resp.Header, time.Now())
-	if ok {
-		h.rest(at)
-	}
-	return at, ok
-}
-
-func (h *host) rest(until time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if until.After(h.until) {
-		h.until = until
-	}
-}
-
-// limit holds the host to a rate for as long as the source that asks for it lives; the smallest of all wins. After a
-// reload the sources of the old configuration are collected as garbage, and their rates with them.
-func (h *host) limit(perSecond float64, source *Source) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.rates == nil {
-		h.rates = map[float64]int{}
-	}
-	h.rates[perSecond]++
-	h.settle()
-	runtime.AddCleanup(source, h.release, perSecond)
-}
-
-func (h *host) release(perSecond float64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.rates[perSecond]--; h.rates[perSecond] <= 0 {
-		delete(h.rates, perSecond)
-	}
-	h.settle()
-}
-
-func (h *host) settle() {
-	if len(h.rates) == 0 {
-		h.limiter = nil
-		return
-	}
-	smallest := rate.Inf
-	for r := range h.rates {
-		smallest = min(smallest, rate.Limit(r))
-	}
-	if h.limiter == nil {
-		h.limiter = rate.NewLimiter(smallest, 1)
-		return
-	}
-	h.limiter.SetLimit(smallest)
-}
-
-func (h *host) wait(ctx context.Context) error {
-	h.mu.Lock()
-	limiter := h.limiter
-	h.mu.Unlock()
-	if limiter == nil {
-		return nil
-	}
-	if err := limiter.Wait(ctx); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return &refusedError{"the rate of the host does not allow another request before the job's timeout; raise timeout or rate"}
-	}
-	return nil
 }
