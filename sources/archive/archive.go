@@ -61,7 +61,7 @@ func Pattern(r *attr.Reader) string {
 
 // Member is one document of a file.
 type Member struct {
-	Name   string // of the file without .gz, or the path in the zip, likewise: its ending tells the format
+	Name   string // of the file, or the path in the zip
 	Zipped bool   // one of a zip
 	open   func() (io.ReadCloser, error)
 }
@@ -100,12 +100,12 @@ func Open(r io.ReaderAt, size int64, name string, o Options) ([]Member, error) {
 	case Zip:
 		return members(r, size, o)
 	case Gzip:
-		return []Member{{Name: strings.TrimSuffix(name, ".gz"), open: func() (io.ReadCloser, error) { return Gunzip(whole(), o.Max) }}}, nil
+		return []Member{{Name: name, open: func() (io.ReadCloser, error) { return Gunzip(whole(), o.Max) }}}, nil
 	}
 	if size > o.Max {
 		return nil, &tooLargeError{o.Max}
 	}
-	return []Member{{Name: strings.TrimSuffix(name, ".gz"), open: func() (io.ReadCloser, error) { return io.NopCloser(whole()), nil }}}, nil
+	return []Member{{Name: name, open: func() (io.ReadCloser, error) { return io.NopCloser(whole()), nil }}}, nil
 }
 
 // ErrTooLarge is a file that holds more than Options.Max when it is unpacked.

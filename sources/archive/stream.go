@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 )
 
 // Streamed is what a stream holds.
@@ -53,7 +52,7 @@ func (s *Streamed) Close() error {
 
 func once(name string, open func() (io.ReadCloser, error)) *Streamed {
 	read := false
-	return &Streamed{Members: []Member{{Name: strings.TrimSuffix(name, ".gz"), open: func() (io.ReadCloser, error) {
+	return &Streamed{Members: []Member{{Name: name, open: func() (io.ReadCloser, error) {
 		if read {
 			return nil, errors.New("a stream can be read once")
 		}

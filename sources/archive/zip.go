@@ -50,7 +50,7 @@ func members(r io.ReaderAt, size int64, o Options) ([]Member, error) {
 		if f.Mode().IsDir() || !wanted(f.Name, o.Members) {
 			continue
 		}
-		m := Member{Name: strings.TrimSuffix(f.Name, ".gz"), Zipped: true, open: func() (io.ReadCloser, error) { return open(f, shared) }}
+		m := Member{Name: f.Name, Zipped: true, open: func() (io.ReadCloser, error) { return open(f, shared) }}
 		if !f.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s in the zip is a link or a device, not a file", m)
 		}

@@ -211,7 +211,7 @@ func FuzzOpen(f *testing.F) {
 			got, err := io.ReadAll(in)
 			in.Close()
 			direct, ok := want[m.Name]
-			if err == nil && !(ok && bytes.Equal(direct, got)) && archive.Sniff(want[m.Name+".gz"]) != archive.Gzip && !bytes.Equal(want[m.Name+".gz"], got) {
+			if err == nil && archive.Sniff(direct) != archive.Gzip && !(ok && bytes.Equal(direct, got)) {
 				t.Errorf("%s holds %q, archive/zip finds %q", m, got, direct)
 			}
 		}

@@ -43,8 +43,9 @@ func Format(r *attr.Reader) decode.Format {
 	return d.read(r.Child(block, `decode "`+d.name+`"`))
 }
 
-// ByName is the format that the ending of a file's name tells; nil where it tells none.
+// ByName is the format that the ending of a file's name tells, .gz left aside, in whatever case; nil where it tells none.
 func ByName(name string) decode.Format {
+	name = strings.TrimSuffix(strings.ToLower(name), ".gz")
 	for _, d := range decoders {
 		for _, ending := range d.endings {
 			if strings.HasSuffix(name, ending) {

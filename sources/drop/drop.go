@@ -79,7 +79,7 @@ func Read(r *attr.Reader, m Manners) *Set {
 	case s.path == "":
 	case !doublestar.ValidatePathPattern(s.path):
 		r.Errorf(r.Range("path"), "Invalid pattern", "path is a file name or a pattern with *, ?, [a-z], {a,b} and **; this one is malformed.")
-	case named(s.path) == nil && !strings.HasSuffix(s.path, "}") && !strings.HasSuffix(s.path, ".zip") && len(r.Blocks("decode")) == 0:
+	case block.ByName(s.path) == nil && !strings.HasSuffix(s.path, "}") && !strings.HasSuffix(strings.ToLower(s.path), ".zip") && len(r.Blocks("decode")) == 0:
 		r.Errorf(r.Range("path"), "Unknown kind of file", `The name does not say what is in the file, as %s do. Add a decode block, such as decode "json" {}.`, strings.Join(block.Endings(), ", "))
 	case !strings.ContainsAny(pattern, `*?[{\`) && s.ignored(pattern):
 		r.Errorf(r.Range("path"), "Ignored file", "path names a file that ignore leaves out (%s): nothing would ever be read. Write an ignore of your own.", strings.Join(s.Ignore, ", "))
@@ -105,9 +105,6 @@ func (s *Set) Identity() string {
 
 // Path is the pattern, as it is written.
 func (s *Set) Path() string { return s.path }
-
-// named is the format that a file's name tells, packed or not.
-func named(name string) decode.Format { return block.ByName(strings.TrimSuffix(name, ".gz")) }
 
 func (s *Set) ignored(name string) bool {
 	return slices.ContainsFunc(s.Ignore, func(pattern string) bool {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/sources/archive"
+	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/zeebo/xxh3"
 )
@@ -249,7 +250,7 @@ func (f *fetch) documents(members []archive.Member) error {
 func (f *fetch) document(m archive.Member) error {
 	format := f.format
 	if format == nil {
-		format = named(m.Name)
+		format = block.ByName(m.Name)
 	}
 	if format == nil {
 		return errors.New("the name does not say what is in the file; add a decode block")
