@@ -11,6 +11,7 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/exec"
 	"github.com/hookbridge/bridge/sources/file"
 	"github.com/hookbridge/bridge/sources/graphql"
 	"github.com/hookbridge/bridge/sources/http"
@@ -38,6 +39,7 @@ type kind struct {
 func New(rt Runtime) *Table {
 	shared := http.NewShared(rt.Logger, rt.UserAgent, rt.Transport)
 	return &Table{kinds: []kind{
+		{"exec", exec.Decode},
 		{"file", file.Decode},
 		{"graphql", graphql.Kind{Shared: shared}.Decode},
 		{"http", shared.Decode},
@@ -47,7 +49,7 @@ func New(rt Runtime) *Table {
 }
 
 // later are kinds that belong to the language but are not here yet.
-const later = " exec soap "
+const later = " soap "
 
 // Kinds lists the kinds there are.
 func (t *Table) Kinds() []string {

@@ -50,6 +50,7 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := map[string]string{
+		"exec":    "command = [\"echo\", \"[{\\\"id\\\":1}]\"]\ndecode \"json\" {}",
 		"file":    `path = "a.json"`,
 		"graphql": fmt.Sprintf("url = \"%s/graphql\"\nquery = \"{ orders { id } }\"\nitems = \"data.orders\"", server.URL),
 		"http":    fmt.Sprintf("url = %q", server.URL),

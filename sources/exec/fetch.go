@@ -1,0 +1,138 @@
+package exec
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/archive"
+	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/zeebo/xxh3"
+)
+
+// small is the size up to which an output is held and compared before it is parsed.
+const small = 1 << 20
+
+// fetch is one run of the program.
+type fetch struct {
+	*Source
+	ctx     context.Context
+	emit    func(bridge.Record) error
+	broken  error // what emit returned
+	outcome bridge.Outcome
+}
+
+func (f *fetch) run(from bridge.Checkpoint) (bridge.Outcome, error) {
+	started := time.Now()
+	p, err := f.start()
+	if err != nil {
+		return bridge.Outcome{}, err
+	}
+	defer p.end() // whatever happens, nothing of it is left behind
+	held := make([]byte, small+1)
+	n, err := io.ReadFull(p, held)
+	held = held[:n]
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return f.outcome, err
+	}
+	var next bridge.Checkpoint
+	if n <= small {
+		if err := p.wait(); err != nil {
+			return f.outcome, err
+		}
+		if next = remember(held); bytes.Equal(next, from) {
+			f.trace(p, started, ", the same output as last time")
+			window := f.format.Window()
+			return bridge.Outcome{Next: next, NotModified: true, Complete: !window, Incremental: window, Window: window, Stable: true, Pages: 1}, nil
+		}
+		err = f.documents(bytes.NewReader(held))
+	} else if err = f.documents(io.MultiReader(bytes.NewReader(held), p)); f.broken == nil && p.over {
+		// An output that is cut short is explained by how its program ended.
+		if ended := p.wait(); ended != nil {
+			err = ended
+		}
+	}
+	if err != nil {
+		return f.outcome, err
+	}
+	f.trace(p, started, "")
+	o := f.outcome
+	o.Next, o.Stable = next, true
+	o.Window = f.format.Window()
+	o.Incremental, o.Complete = o.Window, !o.Window
+	return o, nil
+}
+
+// remember is the memory of an output. Two that are the same have the same, and two others do not.
+func remember(output []byte) bridge.Checkpoint {
+	sum := xxh3.Hash128(output).Bytes()
+	return fmt.Appendf(nil, `{"n":%d,"h":%q}`, len(output), base64.RawStdEncoding.EncodeToString(sum[:]))
+}
+
+// documents emits the records of every document in the output, and reads it to its end.
+func (f *fetch) documents(output io.Reader) error {
+	held, err := archive.Stream(output, "output", f.unpack)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.Close() }()
+	for _, m := range held.Members {
+		if err := f.document(m); err != nil {
+			if m.Zipped && f.broken == nil {
+				err = fmt.Errorf("%s: %w", m, err)
+			}
+			return err
+		}
+	}
+	_, err = io.Copy(io.Discard, output)
+	return err
+}
+
+func (f *fetch) document(m archive.Member) error {
+	in, err := m.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	counted := &counter{ctx: f.ctx, r: in}
+	f.outcome.Pages++
+	_, err = f.format.Split(counted, decode.Options{}, func(raw []byte, item int) error {
+		f.broken = f.emit(bridge.Record{Body: raw, Page: f.outcome.Pages, Item: item})
+		return f.broken
+	})
+	f.outcome.Bytes += counted.n
+	return err
+}
+
+func (f *fetch) trace(p *process, started time.Time, remark string) {
+	trace := decode.Trace(f.ctx)
+	if trace == nil {
+		return
+	}
+	line := fmt.Sprintf("ran %s in %s, %d bytes%s", f.args[0], time.Since(started).Round(time.Millisecond), p.read, remark)
+	if said := p.said.tail(f.veil); said != "" {
+		line += ", stderr " + said
+	}
+	trace(f.veil.Text(line))
+}
+
+// counter counts what a document has, unpacked, and stops with the fetch.
+type counter struct {
+	ctx context.Context
+	r   io.Reader
+	n   int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
