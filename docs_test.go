@@ -3,15 +3,18 @@ package bridge_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookbridge/bridge/configs"
 	"github.com/hookbridge/bridge/sources"
@@ -104,7 +107,20 @@ func writeNamed(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	authority := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	certificate, err := x509.CreateCertificate(rand.Reader, authority, authority, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
 	for name, text := range map[string]string{
+		"ca.pem":      chain,
+		"me.pem":      chain,
+		"me.key":      string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
 		"id_ed25519":  string(pem.EncodeToMemory(block)),
 		"known_hosts": "files.example.com " + string(ssh.MarshalAuthorizedKey(key)),
 	} {
