@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	nethttp "net/http"
 	"os/exec"
@@ -35,7 +34,7 @@ const digestRealm, digestUser, digestPassword = `the "old" realm`, "bridge", "S3
 var digestParameter = regexp.MustCompile(`(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))`)
 
 func (s *digestServer) hash(parts ...string) string {
-	var h hash.Hash = md5.New()
+	h := md5.New()
 	if strings.HasPrefix(s.algorithm, "SHA-256") {
 		h = sha256.New()
 	}

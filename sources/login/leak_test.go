@@ -156,7 +156,7 @@ func TestNoFailureShowsASecret(t *testing.T) {
 			}
 		},
 		"redirect": func(w nethttp.ResponseWriter, r *nethttp.Request) {
-			nethttp.Redirect(w, r, "http://127.0.0.1:1/?"+r.URL.RawQuery+"&"+url.QueryEscape(echo(r)), 302)
+			nethttp.Redirect(w, r, "http://127.0.0.1:1/?"+r.URL.RawQuery+"&"+url.QueryEscape(echo(r)), nethttp.StatusFound)
 		},
 		"cut short": func(w nethttp.ResponseWriter, r *nethttp.Request) {
 			w.Header().Set("Content-Length", "100000")
@@ -212,7 +212,7 @@ func TestNoRefusedLoginShowsASecret(t *testing.T) {
 			fmt.Fprintf(w, `{"error":%q}`, r.Form.Get("client_secret")+r.Form.Get("refresh_token")+r.Form.Get("password"))
 		},
 		"redirect": func(w nethttp.ResponseWriter, r *nethttp.Request) {
-			nethttp.Redirect(w, r, "http://127.0.0.1:1/?"+url.QueryEscape(echo(r)), 307)
+			nethttp.Redirect(w, r, "http://127.0.0.1:1/?"+url.QueryEscape(echo(r)), nethttp.StatusTemporaryRedirect)
 		},
 		"closed": func(nethttp.ResponseWriter, *nethttp.Request) { panic(nethttp.ErrAbortHandler) },
 		"cut short": func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -244,10 +244,14 @@ func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 		answer func(elsewhere string) nethttp.HandlerFunc
 	}{
 		"redirect": {"", func(elsewhere string) nethttp.HandlerFunc {
-			return func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, elsewhere, 302) }
+			return func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				nethttp.Redirect(w, r, elsewhere, nethttp.StatusFound)
+			}
 		}},
 		"redirect that keeps the method": {"method = \"POST\"\nbody = \"x\"", func(elsewhere string) nethttp.HandlerFunc {
-			return func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, elsewhere, 307) }
+			return func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				nethttp.Redirect(w, r, elsewhere, nethttp.StatusTemporaryRedirect)
+			}
 		}},
 		"redirect after a redirect": {"", func(elsewhere string) nethttp.HandlerFunc {
 			return func(w nethttp.ResponseWriter, r *nethttp.Request) {
@@ -255,7 +259,7 @@ func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 				if r.URL.Path == "/data" {
 					to = "/moved"
 				}
-				nethttp.Redirect(w, r, to, 302)
+				nethttp.Redirect(w, r, to, nethttp.StatusFound)
 			}
 		}},
 		"link header": {`pagination "link" {}`, func(elsewhere string) nethttp.HandlerFunc {

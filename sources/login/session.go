@@ -98,15 +98,8 @@ func (l *session) Apply(ctx context.Context, req *http.Request) error {
 		}
 	}
 	*req = *req.WithContext(context.WithValue(req.Context(), jarKey{}, jar))
-	cookies := []string{}
-	if own := req.Header.Get("Cookie"); own != "" {
-		cookies = append(cookies, own)
-	}
 	for _, cookie := range jar.Cookies(req.URL) {
-		cookies = append(cookies, (&http.Cookie{Name: cookie.Name, Value: cookie.Value, Quoted: cookie.Quoted}).String())
-	}
-	if len(cookies) > 0 {
-		req.Header.Set("Cookie", strings.Join(cookies, "; "))
+		req.AddCookie(cookie) // to those of the source's own headers
 	}
 	return nil
 }
@@ -198,13 +191,13 @@ func (l *session) login(ctx context.Context) error {
 		form.Set(name, value.Reveal())
 	}
 	if l.csrf != "" {
-		resp, page, err := l.send(ctx, client, http.MethodGet, l.page, "", nil)
+		answer, err := l.send(ctx, client, http.MethodGet, l.page, "", nil)
 		if err != nil {
 			return err
 		}
-		token, found := hiddenField(page, l.csrf)
+		token, found := hiddenField(answer.page, l.csrf)
 		if !found {
-			return fmt.Errorf("the login page at %s (status %d) has no field %q; check page and csrf", bridge.Redact(l.page.String()), resp.StatusCode, l.csrf)
+			return fmt.Errorf("the login page at %s (status %d) has no field %q; check page and csrf", bridge.Redact(l.page.String()), answer.StatusCode, l.csrf)
 		}
 		form.Set(l.csrf, token)
 		l.mu.Lock()
@@ -215,13 +208,13 @@ func (l *session) login(ctx context.Context) error {
 	if l.json != nil {
 		kind, body = "application/json", l.json
 	}
-	resp, page, err := l.send(ctx, client, http.MethodPost, l.url, kind, body)
+	answer, err := l.send(ctx, client, http.MethodPost, l.url, kind, body)
 	if err != nil {
 		return err
 	}
-	if reason := l.refusal(resp, page, jar); reason != "" {
-		failure := fmt.Errorf("the login at %s was refused (status %d, %s); check what auth \"session\" sends", bridge.Redact(l.url.String()), resp.StatusCode, reason)
-		if at, busy := host.Heed(resp); busy {
+	if reason := l.refusal(answer, jar); reason != "" {
+		failure := fmt.Errorf("the login at %s was refused (status %d, %s); check what auth \"session\" sends", bridge.Redact(l.url.String()), answer.StatusCode, reason)
+		if at, busy := host.Heed(answer.Response); busy {
 			return &bridge.BusyError{RetryAt: at, Err: failure}
 		}
 		return failure
@@ -233,13 +226,13 @@ func (l *session) login(ctx context.Context) error {
 }
 
 // refusal says why the answer to a login is none that begins a session; empty: it is one.
-func (l *session) refusal(resp *http.Response, page []byte, jar *cookiejar.Jar) string {
+func (l *session) refusal(a answer, jar *cookiejar.Jar) string {
 	switch {
-	case resp.StatusCode >= 400:
-		return http.StatusText(resp.StatusCode)
-	case resp.Request.Method == http.MethodGet && l.at(resp):
+	case a.StatusCode >= 400:
+		return http.StatusText(a.StatusCode)
+	case a.Request.Method == http.MethodGet && l.at(a.Response):
 		return "it led back to the login page"
-	case asksForPassword(page):
+	case asksForPassword(a.page):
 		return "the login page came again"
 	case len(jar.Cookies(l.source)) == 0:
 		return "no cookie came"
@@ -255,10 +248,16 @@ func (l *session) follow(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-func (l *session) send(ctx context.Context, client *http.Client, method string, to *url.URL, kind string, body []byte) (*http.Response, []byte, error) {
+// answer is what came of a request of the login, its body read.
+type answer struct {
+	*http.Response
+	page []byte
+}
+
+func (l *session) send(ctx context.Context, client *http.Client, method string, to *url.URL, kind string, body []byte) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, to.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	req.Header = l.header.Clone()
 	if req.Header.Get("User-Agent") == "" {
@@ -270,14 +269,14 @@ func (l *session) send(ctx context.Context, client *http.Client, method string, 
 	resp, err := client.Do(req)
 	var page []byte
 	if err == nil {
+		defer func() { _ = resp.Body.Close() }()
 		page, err = io.ReadAll(io.LimitReader(resp.Body, maxPage))
-		_ = resp.Body.Close()
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, nil, context.Cause(ctx)
+			return answer{}, context.Cause(ctx)
 		}
-		return nil, nil, fmt.Errorf("log in at %s: %w", bridge.Redact(to.String()), plain(err))
+		return answer{}, fmt.Errorf("log in at %s: %w", bridge.Redact(to.String()), plain(err))
 	}
-	return resp, page, nil
+	return answer{resp, page}, nil
 }

@@ -103,8 +103,12 @@ func TestSession(t *testing.T) {
 	})
 	for name, ended := range map[string]func(nethttp.ResponseWriter, *nethttp.Request){
 		"401": status(401), "403": status(403), "419": status(419), "440": status(440),
-		"redirect to the login": func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, "/login?next=/data", 302) },
-		"redirect elsewhere":    func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, elsewhere+"/sso", 302) },
+		"redirect to the login": func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			nethttp.Redirect(w, r, "/login?next=/data", nethttp.StatusFound)
+		},
+		"redirect elsewhere": func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			nethttp.Redirect(w, r, elsewhere+"/sso", nethttp.StatusFound)
+		},
 		"login page called JSON": func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, "\ufeff <!-- hello -->"+loginForm, 0)
@@ -153,7 +157,9 @@ func TestSessionBeginsAgainOnlyOnce(t *testing.T) {
 	h.wantError(t, h.source(t, sessionBlock, address, ""), `answered 401 Unauthorized: the login was refused; check auth "session"`)
 	p.want(t, "POST /login", "GET /welcome", "GET /data", "POST /login", "GET /welcome", "GET /data")
 
-	p.ended = func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, "/login", 302) }
+	p.ended = func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		nethttp.Redirect(w, r, "/login", nethttp.StatusFound)
+	}
 	h.wantError(t, h.source(t, sessionBlock, address, ""), `answered 200 OK with a login page: the login was refused; check auth "session"`)
 	h.wantError(t, h.source(t, sessionBlock+`redirects = "none"`, address, ""), `answered with a redirect, and redirects = "none"`)
 }
@@ -182,9 +188,11 @@ func TestSessionThatDoesNotBegin(t *testing.T) {
 		extra  string
 		want   string
 	}{
-		"refused":       {status(401), "", "/login was refused (status 401, Unauthorized); check what auth \"session\" sends"},
-		"no cookie":     {status(200), "", "(status 200, no cookie came)"},
-		"back again":    {func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, "/login?error=1", 303) }, "", "it led back to the login page"},
+		"refused":   {status(401), "", "/login was refused (status 401, Unauthorized); check what auth \"session\" sends"},
+		"no cookie": {status(200), "", "(status 200, no cookie came)"},
+		"back again": {func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			nethttp.Redirect(w, r, "/login?error=1", nethttp.StatusSeeOther)
+		}, "", "it led back to the login page"},
 		"no such field": {status(200), `csrf = "token"`, `(status 200) has no field "token"; check page and csrf`},
 		"a busy server": {func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Retry-After", "60")
