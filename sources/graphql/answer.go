@@ -75,20 +75,17 @@ type fault struct {
 	} `json:"extensions"`
 }
 
-// refusal reads the errors of an answer, which are valid JSON; nil where there are none.
-func refusal(raw []byte) error {
+// refusal reads the errors of an answer, which are valid JSON: what they say, which code they have, where it happened. It
+// is nil where there are none.
+func refusal(raw []byte) *decode.RefusedError {
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" || string(raw) == "[]" {
 		return nil
 	}
-	said, next := describe(raw)
-	return &decode.RefusedError{What: "the answer has errors", Said: said, Next: next}
-}
-
-// describe puts errors into a line: what they say, which code they have, where it happened.
-func describe(raw []byte) (said, next string) {
+	refused := &decode.RefusedError{What: "the answer has errors"}
 	var faults []fault
 	if stdjson.Unmarshal(raw, &faults) != nil || len(faults) == 0 {
-		return string(raw), "" // not as the specification has it
+		refused.Said = string(raw) // not as the specification has it
+		return refused
 	}
 	var b strings.Builder
 	for i, f := range faults {
@@ -114,11 +111,12 @@ func describe(raw []byte) (said, next string) {
 		if len(notes) > 0 {
 			b.WriteString(" (" + strings.Join(notes, ", ") + ")")
 		}
-		if next == "" {
-			next = advice[strings.ToUpper(code)]
+		if refused.Next == "" {
+			refused.Next = advice[strings.ToUpper(code)]
 		}
 	}
-	return b.String(), next
+	refused.Said = b.String()
+	return refused
 }
 
 // advice is what codes in wide use ask for.
@@ -128,11 +126,10 @@ var advice = map[string]string{
 }
 
 // explain finds the errors in an answer whose status is one.
-func explain(start []byte) string {
+func explain(_ string, start []byte) *decode.RefusedError {
 	var answer struct{ Errors stdjson.RawMessage }
-	if stdjson.Unmarshal(start, &answer) != nil || len(answer.Errors) == 0 {
-		return ""
+	if stdjson.Unmarshal(start, &answer) != nil {
+		return nil
 	}
-	said, _ := describe(answer.Errors)
-	return said
+	return refusal(answer.Errors)
 }

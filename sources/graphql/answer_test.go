@@ -51,7 +51,7 @@ func FuzzAnswer(f *testing.F) {
 		if fmt.Sprint(again) != fmt.Sprint(records) || (err == nil) != (err2 == nil) {
 			t.Errorf("in one piece %q %v, in many %q %v", records, err, again, err2)
 		}
-		_ = explain(answer)
+		_ = explain("", answer)
 	})
 }
 

@@ -55,7 +55,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"a size that is not set", "url = \"http://x\"\nmethod = \"POST\"\njson = { p = page.number, s = page.size }\npagination \"page\" {}", `3: page.size is the size that the pagination block sets: write size there.`},
 		{"a body without the cursor", "url = \"http://x\"\nmethod = \"POST\"\njson = { p = page.number }\npagination \"cursor\" {}", `The argument "param" is required in pagination "cursor"`},
 		{"a null in a text", "url = \"http://x\"\nmethod = \"POST\"\nbody = \"after=${page.cursor}\"\npagination \"cursor\" {}", `3: The expression result is null. Cannot include a null value in a string template. page.cursor is null for the first page: write ${coalesce(page.cursor, "")}`},
-		{"a body that no second page can have", "url = \"http://x\"\nmethod = \"POST\"\njson = { p = page.cursor == null ? 1 : page.cursor * 2 }\npagination \"cursor\" {}", `3: `},
+		{"a body that no second page can have", "url = \"http://x\"\nmethod = \"POST\"\njson = { p = page.cursor == null ? 1 : page.cursor.x }\npagination \"cursor\" {}", `3: `},
 		{"a body that is no text", "url = \"http://x\"\nmethod = \"POST\"\nbody = { a = 1 }", `3: body: a string is required.`},
 		{"a total in two places", "url = \"http://x\"\ndecode \"json\" { items = \"data\" }\npagination \"page\" {\n  total = \"total\"\n  total_header = \"X-Total\"\n}", `5: The number stands either in the body (total) or in a header (total_header), not both.`},
 		{"a header that is none", "url = \"http://x\"\npagination \"page\" { pages_header = \"X Total\" }", `2: "X Total" is not the name of a header.`},

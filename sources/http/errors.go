@@ -3,6 +3,7 @@ package http
 import (
 	"errors"
 	"fmt"
+	"html"
 	"mime"
 	nethttp "net/http"
 	"net/url"
@@ -32,7 +33,7 @@ func (s *Source) fail(number int, err error) error {
 	return &fetchError{text: s.scrub("source." + s.kind + ": " + text), cause: err}
 }
 
-// scrub hides every secret of the source, as it is and as it would stand in a URL or in JSON.
+// scrub hides every secret of the source, as it is and as it would stand in a URL, in JSON or in XML.
 func (s *Source) scrub(text string) string {
 	for _, secret := range s.secrets {
 		text = hide(text, secret)
@@ -50,11 +51,15 @@ func hide(text, secret string) string {
 		return text // would hide half of any text and protect nothing
 	}
 	quoted := strconv.Quote(secret)
-	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), quoted[1 : len(quoted)-1]} {
+	escaped := html.EscapeString(secret)
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), quoted[1 : len(quoted)-1], escaped, entities.Replace(escaped)} {
 		text = strings.ReplaceAll(text, form, "(secret)")
 	}
 	return text
 }
+
+// entities writes quotes as XML names them.
+var entities = strings.NewReplacer("&#34;", "&quot;", "&#39;", "&apos;")
 
 // plain takes the address off the errors of net/http: it may hold an API key.
 func plain(err error) error {

@@ -126,19 +126,28 @@ func (c *pages) cursor() {
 	if c.Has("next") && c.Has("last") {
 		c.Errorf(c.Range("last"), "Two cursors", "The cursor stands either in the body (next) or in the last record (last), not both.")
 	}
-	if c.Has("last") {
+	_, members := c.format.(overlapping)
+	switch {
+	case c.Has("last"):
 		last, err := decode.ParsePath(c.Required("last"))
 		if err != nil || last == nil {
 			c.Errorf(c.Range("last"), "Invalid path", "last names a field of the record, such as \"id\".")
 		}
 		at.last = last.GJSON()
-	} else if !c.format.Enveloped() {
+	case !c.format.Enveloped():
 		c.Errorf(c.block.DefRange(), "No envelope", `A document of this format has nothing beside its records: write last, or use decode "json".`)
-	} else {
+	case members:
 		at.next = c.path("next", "next_cursor")
+	default: // the names of elements have no tradition
+		if !c.Has("next") {
+			c.Required("next")
+		}
+		at.next = c.path("next", "")
 	}
 	at.moreWritten = c.Has("more")
-	if at.moreWritten || c.format.Enveloped() {
+	if at.moreWritten {
+		at.more = c.path("more", "")
+	} else if members {
 		at.more = c.path("more", defaultHas)
 	}
 }

@@ -164,10 +164,10 @@ func (p *paging) read(a *answer, envelope decode.Envelope, lastRecord []byte) er
 		}
 	}
 	if f, ok := field(p.more); ok {
-		switch {
-		case f.Kind == 't':
+		switch text, _ := scalar(f.Kind, f.Raw); {
+		case f.Kind == 't', f.Kind == '"' && (text == "true" || text == "1"): // a text is all that XML has
 			a.More = true
-		case f.Kind == 'f':
+		case f.Kind == 'f', f.Kind == '"' && (text == "false" || text == "0"):
 			a.saysAll = true
 		case f.Kind == 0 && !p.moreWritten:
 		case f.Kind == 0:

@@ -82,7 +82,10 @@ func (p *Payload) check(r *attr.Reader, paging *paging) (first, sample []byte) {
 		return first, first
 	}
 	if paging.kind == byCursor {
-		start.Number, start.Offset, start.Cursor = 2, 1, "next"
+		start.Number, start.Offset, start.Cursor = 2, 1, `next<&"'>`
+		if _, diags := p.value(start); diags.HasErrors() {
+			start.Cursor = "1" // some cursors are reckoned with
+		}
 		if _, ok := p.try(r, start); !ok {
 			return nil, nil
 		}

@@ -135,7 +135,9 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	switch {
 	case limited:
 		err = fmt.Errorf("%s: the requests that the source allows are used up; poll less often or set rate", what)
-	case status == nethttp.StatusUnauthorized && s.login == nil, status == nethttp.StatusForbidden && s.login == nil:
+	case (status == nethttp.StatusUnauthorized || status == nethttp.StatusForbidden) && s.login == nil && s.seal != nil:
+		err = fmt.Errorf("%s: the login was refused; check security", what)
+	case (status == nethttp.StatusUnauthorized || status == nethttp.StatusForbidden) && s.login == nil:
 		err = fmt.Errorf("%s: the source wants a login; add an auth block", what)
 	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:
 		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.Kind())
@@ -172,10 +174,15 @@ func (s *Source) explained(resp *nethttp.Response) string {
 	}
 	defer body.close()
 	start, _ := io.ReadAll(io.LimitReader(body, maxExplanation)) // what could not be read explains nothing
-	if text := s.scrub(s.explain(start)); text != "" {
-		return ", " + clipTo(text, 300)
+	refused := s.explain(resp.Header.Get("Content-Type"), start)
+	if refused == nil {
+		return ""
 	}
-	return ""
+	text := ", " + clipTo(s.scrub(refused.Said), 300)
+	if refused.Next != "" && resp.StatusCode >= 500 {
+		text += "; " + refused.Next
+	}
+	return text
 }
 
 // maxExplanation is how much of an answer without records is read for the reason.

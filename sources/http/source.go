@@ -31,7 +31,7 @@ type Plan struct {
 	// It is safe for concurrent use.
 	Seal func(body []byte) ([]byte, error)
 	// Explain, which may be nil, finds the reason in the beginning of an answer whose status is an error.
-	Explain func(start []byte) string
+	Explain func(contentType string, start []byte) *decode.RefusedError
 	// FaultsAre500 says that status 500 is how the kind answers what it does not want to do, so that trying again is no use.
 	FaultsAre500 bool
 
@@ -51,7 +51,7 @@ type Source struct {
 	body     []byte   // what requests carry
 	payload  *Payload // that differs from page to page; nil: it is always body
 	seal     func([]byte) ([]byte, error)
-	explain  func([]byte) string
+	explain  func(string, []byte) *decode.RefusedError
 	format   decode.Format
 	paging   paging
 	success  *success      // nil: every answer that can be read counts
@@ -171,6 +171,7 @@ func (p *Plan) header(r *attr.Reader, userAgent string) nethttp.Header {
 		case "Accept-Encoding", "Content-Length", "Transfer-Encoding", "Connection", "If-None-Match", "If-Modified-Since", "Range", "Host":
 			r.Errorf(r.Range("headers"), "Reserved header", "The header %q is set by hookbridge itself; remove it.", name)
 		default:
+			maps.DeleteFunc(h, func(ours string, _ []string) bool { return strings.EqualFold(ours, key) })
 			h[key] = []string{value}
 		}
 	}
