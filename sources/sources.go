@@ -16,6 +16,7 @@ import (
 	"github.com/hookbridge/bridge/sources/graphql"
 	"github.com/hookbridge/bridge/sources/http"
 	"github.com/hookbridge/bridge/sources/sftp"
+	"github.com/hookbridge/bridge/sources/soap"
 	"github.com/hookbridge/bridge/sources/sql"
 )
 
@@ -44,12 +45,10 @@ func New(rt Runtime) *Table {
 		{"graphql", graphql.Kind{Shared: shared}.Decode},
 		{"http", shared.Decode},
 		{"sftp", sftp.Decode},
+		{"soap", soap.Kind{Shared: shared}.Decode},
 		{"sql", sql.Decoder(rt.Logger)},
 	}}
 }
-
-// later are kinds that belong to the language but are not here yet.
-const later = " soap "
 
 // Kinds lists the kinds there are.
 func (t *Table) Kinds() []string {
@@ -70,9 +69,7 @@ func (t *Table) Decode(name string, body hcl.Body, ctx *hcl.EvalContext, dir str
 	}
 	r := body.MissingItemRange()
 	detail := `There is no source "` + name + `".`
-	if strings.Contains(later, " "+name+" ") {
-		detail = `The source "` + name + `" belongs to the language, but this version of hookbridge does not have it yet.`
-	} else if near := attr.Suggest(name, t.Kinds()); near != "" {
+	if near := attr.Suggest(name, t.Kinds()); near != "" {
 		detail += ` Did you mean "` + near + `"?`
 	}
 	return nil, hcl.Diagnostics{{

@@ -34,6 +34,10 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 			fmt.Fprint(w, `{"data":{"orders":[{"id":1}]}}`)
 			return
 		}
+		if r.URL.Path == "/soap" {
+			fmt.Fprint(w, `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><orders><order id="1"/></orders></s:Body></s:Envelope>`)
+			return
+		}
 		fmt.Fprint(w, `[{"id":1}]`)
 	}))
 	defer server.Close()
@@ -54,6 +58,7 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 		"file":    `path = "a.json"`,
 		"graphql": fmt.Sprintf("url = \"%s/graphql\"\nquery = \"{ orders { id } }\"\nitems = \"data.orders\"", server.URL),
 		"http":    fmt.Sprintf("url = %q", server.URL),
+		"soap":    fmt.Sprintf("url = \"%s/soap\"\nversion = \"1.2\"\nbody = \"<ListOrders/>\"\nitems = \"//order\"", server.URL),
 		"sql":     "driver = \"sqlite\"\ndsn = \"a.db\"\nquery = \"select * from a\"",
 	}
 	table := sources.New(sources.Runtime{UserAgent: "hookbridge/test"})
@@ -68,7 +73,7 @@ func TestEveryKindReadsTheSameRecords(t *testing.T) {
 			records = append(records, string(r.Body))
 			return nil
 		})
-		if err != nil || !outcome.Complete || fmt.Sprint(records) != `[{"id":1}]` || len(traced) != 1 {
+		if err != nil || !outcome.Complete || fmt.Sprint(records) != map[string]string{"soap": `[{"@id":"1"}]`}[kind] && fmt.Sprint(records) != `[{"id":1}]` || len(traced) != 1 {
 			t.Errorf("%s: %v %+v %v %v", kind, records, outcome, err, traced)
 		}
 		if !strings.HasPrefix(source.Identity(), kind+" ") {
@@ -82,7 +87,6 @@ func TestUnknownKinds(t *testing.T) {
 	there := "There is: " + strings.Join(table.Kinds(), ", ") + "."
 	for kind, want := range map[string]string{
 		"htpp": `There is no source "htpp". Did you mean "http"? ` + there,
-		"soap": `The source "soap" belongs to the language, but this version of hookbridge does not have it yet. ` + there,
 		"":     `There is no source "".`,
 	} {
 		source, diags := table.Decode(kind, body(t, ""), nil, "")
