@@ -122,7 +122,7 @@ func (s *Shared) gate(certs certificates) *gate {
 // door is how the login of a source sends requests of its own: with the same certificates, and held to the same rates.
 func (s *Shared) door(source *url.URL, certs certificates, dir string) login.Door {
 	return login.Door{
-		Source: source, Transport: s.gate(certs), Via: hex.EncodeToString(certs.sum[:]),
+		Source: source, Transport: told{s.gate(certs)}, Via: hex.EncodeToString(certs.sum[:]),
 		Host:      func(u *url.URL) login.Host { return s.host(u) },
 		UserAgent: s.userAgent, Dir: dir, Logger: s.logger,
 	}
@@ -158,15 +158,32 @@ func (g *gate) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
 	return resp, nil
 }
 
+// told reports each request of a login and its answer, without what they carry.
+type told struct{ *gate }
+
+func (t told) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
+	started := time.Now()
+	resp, err := t.gate.RoundTrip(req)
+	what := ""
+	if err != nil {
+		what = fmt.Sprintf("failed: %v", err)
+	} else {
+		what = fmt.Sprintf("answered %d", resp.StatusCode)
+	}
+	t.line(req, fmt.Sprintf("%s %s %s in %s, to log in", req.Method, bridge.Redact(req.URL.String()), what, time.Since(started).Round(time.Millisecond)))
+	return resp, err
+}
+
 // say reports why a request waits.
 func (g *gate) say(req *nethttp.Request) func(string) {
-	return func(why string) {
-		line := fmt.Sprintf("%s %s %s", req.Method, address.Origin(req.URL), why)
-		if trace := decode.Trace(req.Context()); trace != nil {
-			trace(line)
-		}
-		g.shared.logger.DebugContext(req.Context(), line)
+	return func(why string) { g.line(req, fmt.Sprintf("%s %s %s", req.Method, address.Origin(req.URL), why)) }
+}
+
+func (g *gate) line(req *nethttp.Request, line string) {
+	if trace := decode.Trace(req.Context()); trace != nil {
+		trace(line)
 	}
+	g.shared.logger.DebugContext(req.Context(), line)
 }
 
 // admit waits until the request may go. The host, where it limits anything, is to be told when the answer came.

@@ -101,6 +101,16 @@ func TestRefreshToken(t *testing.T) {
 	h.silent(t)
 }
 
+func TestATraceShowsWhatALoginAsks(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN", keeps: true}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	h.want(t, h.source(t, strings.Replace(refreshBlock, "%[1]s/token", "%[1]s/token?key=S3CRET-KEY", 1), address, ""), "1")
+	if len(h.lines) != 2 || !strings.HasPrefix(h.lines[0], "POST "+address+"/token?key=xxxxx answered 200 in ") || !strings.HasSuffix(h.lines[0], ", to log in") {
+		t.Errorf("trace: %q", h.lines)
+	}
+	h.silent(t)
+}
+
 func TestRefreshTokenOfAPublicClient(t *testing.T) {
 	p := &provider{good: "S3CRET-TOKEN", public: true}
 	address, h := serve(t, p.ServeHTTP), newHouse(t)

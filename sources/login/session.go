@@ -234,7 +234,7 @@ func (l *session) refusal(a answer, jar *cookiejar.Jar) string {
 		return "it led back to the login page"
 	case asksForPassword(a.page):
 		return "the login page came again"
-	case len(jar.Cookies(l.source)) == 0:
+	case len(jar.Cookies(l.source))+len(jar.Cookies(l.url)) == 0:
 		return "no cookie came"
 	}
 	return ""

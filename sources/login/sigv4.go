@@ -53,15 +53,15 @@ func (l sigv4) signAt(req *http.Request, now time.Time) error {
 	if strings.HasPrefix(l.service, "s3") { // which alone wants it
 		req.Header.Set("X-Amz-Content-Sha256", hash)
 	}
-	signed := req.Clone(req.Context())
-	signed.ContentLength = 0
-	for name := range signed.Header {
-		if name != "Content-Type" && !strings.HasPrefix(name, "X-Amz-") {
-			signed.Header.Del(name)
+	signed, address := *req, *req.URL
+	signed.URL, signed.Header, signed.ContentLength = &address, http.Header{}, 0
+	for name, values := range req.Header {
+		if name == "Content-Type" || strings.HasPrefix(name, "X-Amz-") {
+			signed.Header[name] = values
 		}
 	}
 	plain := func(o *v4.SignerOptions) { o.DisableURIPathEscaping = strings.HasPrefix(l.service, "s3") }
-	if err := l.signer.SignHTTP(req.Context(), l.credentials, signed, hash, l.service, l.region, now, plain); err != nil {
+	if err := l.signer.SignHTTP(req.Context(), l.credentials, &signed, hash, l.service, l.region, now, plain); err != nil {
 		return err
 	}
 	for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token"} {
@@ -69,6 +69,6 @@ func (l sigv4) signAt(req *http.Request, now time.Time) error {
 			req.Header.Set(name, value)
 		}
 	}
-	req.URL.RawQuery = signed.URL.RawQuery
+	req.URL.RawQuery, req.Host = signed.URL.RawQuery, signed.Host // as they were signed
 	return nil
 }

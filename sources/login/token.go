@@ -238,7 +238,7 @@ func (t *token) failed(ctx context.Context, err error) error {
 	}
 	answer, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok || answer.Response == nil {
-		return fmt.Errorf("no token from the token endpoint: %w", plain(err))
+		return fmt.Errorf("no token from the token endpoint: %w; check token_url", plain(err))
 	}
 	detail := ""
 	if code := answer.ErrorCode; code != "" && len(code) <= 40 && printable(code) {
