@@ -54,26 +54,24 @@ type input struct {
 	halt      halt  // why the tokenizer did not get a byte
 }
 
-// open finds out the charset: what is written, or else the byte order mark, the content type, the document itself.
-func (in *input) open(r io.Reader, written charset.Charset, contentType string) error {
-	c := written
-	if c.Name() == "" && !declares(contentType) {
+// UTF8 reads a document as UTF-8 and tells what it was written in: what written names, or else what the byte order mark
+// says, or else the charset of contentType, or else the document's own declaration, or else UTF-8 itself, which is left to
+// the reader to validate. A declaration stays in the text as it is. Errors of r come back as they are.
+func UTF8(r io.Reader, written charset.Charset, contentType string) (io.Reader, charset.Charset, error) {
+	if written.Name() == "" && !declares(contentType) {
 		start := &beginning{r: r}
 		if err := start.read(); err != nil {
-			return err
+			return nil, written, err
 		}
-		name := declaration(start.text)
-		if name != "" {
+		if name := declaration(start.text); name != "" {
 			var err error
-			if c, err = charset.Lookup(name); err != nil {
-				return &decode.SyntaxError{Language: "XML", Line: 1, Err: fmt.Errorf("%w; write charset = … to say what it is", err)}
+			if written, err = charset.Lookup(name); err != nil {
+				return nil, written, &decode.SyntaxError{Language: "XML", Line: 1, Err: fmt.Errorf("%w; write charset = … to say what it is", err)}
 			}
 		}
 		r = io.MultiReader(bytes.NewReader(start.text), r)
 	}
-	var err error
-	in.r, in.used, err = c.Decode(r, contentType)
-	return err
+	return written.Decode(r, contentType)
 }
 
 func declares(contentType string) bool {

@@ -97,7 +97,7 @@ func (f Format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item 
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	s.in.buffer = *buffer
-	if err := s.in.open(r, f.Charset, o.ContentType); err != nil {
+	if s.in.r, s.in.used, err = UTF8(r, f.Charset, o.ContentType); err != nil {
 		return s.envelope, err
 	}
 	err = s.document()
