@@ -9,6 +9,7 @@ import (
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/decode/csv"
+	"github.com/hookbridge/bridge/sources/decode/feed"
 	"github.com/hookbridge/bridge/sources/decode/json"
 	"github.com/hookbridge/bridge/sources/decode/xml"
 )
@@ -21,13 +22,14 @@ var decoders = []struct {
 	byName  decode.Format // what a file with such an ending is read as, without a decode block; nil: it needs one
 }{
 	{"csv", csv.Read, []string{".csv"}, csv.Format{}},
+	{"feed", feed.Read, nil, nil},
 	{"json", json.Read, []string{".json"}, json.Format{}},
 	{"ndjson", json.ReadLines, []string{".ndjson", ".jsonl"}, json.Lines{}},
 	{"xml", xml.Read, nil, nil},
 }
 
 // later are decoders that belong to the language but are not here yet.
-var later = []string{"feed", "xlsx"}
+var later = []string{"xlsx"}
 
 // Format reads the decode block of a source; nil without one.
 func Format(r *attr.Reader) decode.Format {
