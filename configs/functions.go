@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/xml"
 	"errors"
 	"net/url"
 	"strings"
@@ -58,6 +59,11 @@ var pure = discreet(map[string]function.Function{
 	"endswith":    affix(strings.HasSuffix),
 	"strcontains": affix(strings.Contains),
 	"urlencode":   text(func(s string) (string, error) { return url.QueryEscape(s), nil }),
+	"xmlescape": text(func(s string) (string, error) {
+		var b strings.Builder
+		err := xml.EscapeText(&b, []byte(s)) // what no XML can carry becomes U+FFFD
+		return b.String(), err
+	}),
 	"sha256": text(func(s string) (string, error) {
 		sum := sha256.Sum256([]byte(s))
 		return hex.EncodeToString(sum[:]), nil

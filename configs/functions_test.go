@@ -31,6 +31,7 @@ func TestFunctions(t *testing.T) {
 		`can(length(1))`: `false`,
 		`[startswith("orders", "or"), startswith("orders", "x"), endswith("orders", "ers"), endswith("", "x")]`: `[true,false,true,false]`,
 		`[base64encode("a"), base64decode("YQ=="), can(base64decode("?")), can(base64decode("/w=="))]`:          `["YQ==","a",false,false]`,
+		`xmlescape("a<b>&\"'é")`:               `"a&lt;b&gt;&amp;&#34;&#39;é"`,
 		`urlencode("a b/ä&=")`:                 `"a+b%2F%C3%A4%26%3D"`,
 		`sha256("")`:                           `"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`,
 		`jsondecode("{\"a\":[1,\"x\",null]}")`: `{"a":[1,"x",null]}`,

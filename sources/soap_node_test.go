@@ -40,7 +40,7 @@ pagination "offset" {
 `, namespace)
 	}
 	security := func(kind, password string) string {
-		return fmt.Sprintf("security \"username_token\" {\n  username = %q\n  password = %q\n  type = %q\n  timestamp = \"5m\"\n}\n", user, password, kind)
+		return fmt.Sprintf("security \"username_token\" {\n  username = %q\n  password = %q\n  type = %q\n}\n", user, password, kind)
 	}
 	const soap11, soap12 = "http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"
 	var want []string
@@ -59,13 +59,16 @@ pagination "offset" {
 		"1.1, a password":                       block("/soap11/text", cursor("")+security("text", password)),
 		"1.1, a digest":                         block("/soap11/digest", cursor("")+security("digest", password)),
 		"1.1, a digest in a header that stands": block("/soap11/digest", enveloped(soap11)+security("digest", password)),
-		"1.2, a digest":                         block("/soap12/digest", enveloped(soap12)+"version = \"1.2\"\n"+security("digest", password)),
+		"1.2, a digest":                         block("/soap12/digest", enveloped(soap12)+"version = \"1.2\"\n"+strings.Replace(security("digest", password), "}", "timestamp = \"5m\"\n}", 1)),
 		"judged by its own words":               block("/soap11", cursor("")+"success = body.Envelope.Body.ListOrdersResponse.total == \"5\"\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			first, records, err := read(t, "soap", test, nil)
 			if err != nil || !first.Complete || !first.Stable || first.Pages != 3 || strings.Join(records, "\n") != strings.Join(want, "\n") {
 				t.Fatalf("%+v %v\n%s", first, err, strings.Join(records, "\n"))
+			}
+			if strings.Contains(test, "timestamp") {
+				return // it answers with the time, so no two answers are the same
 			}
 			again, records, err := read(t, "soap", test, first.Next)
 			if err != nil || !again.NotModified || len(records) > 0 {

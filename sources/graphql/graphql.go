@@ -32,6 +32,7 @@ func (k Kind) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.So
 		Method:      nethttp.MethodPost,
 		Header:      nethttp.Header{"Content-Type": {"application/json"}},
 		Format:      f,
+		Asks:        q.text,
 		Paginations: []string{"relay", "cursor", "offset", "page"},
 		Payload: http.ReadPayload(r, "variables", func(v cty.Value, at http.Page) ([]byte, error) {
 			return q.request(v, at)

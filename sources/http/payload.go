@@ -71,27 +71,26 @@ func pagePart(t hcl.Traversal) string {
 }
 
 // check holds what the expression refers to of page to the pagination there is, and tries it: first is what is carried
-// for the first page, sample for one that is the same whatever the pagination.
-func (p *Payload) check(r *attr.Reader, paging *paging) (first, sample []byte) {
+// for the first page, asks the value it is made of for a page that is the same whatever the pagination.
+func (p *Payload) check(r *attr.Reader, paging *paging) (first []byte, asks cty.Value) {
 	if !p.refers(r, paging) {
-		return nil, nil
+		return nil, cty.NilVal
 	}
 	start := paging.first(&url.URL{}).Page
 	first, ok := p.try(r, start)
-	if !ok || !p.moves() {
-		return first, first
-	}
-	if paging.kind == byCursor {
+	if ok && paging.kind == byCursor && p.moves() {
 		start.Number, start.Offset, start.Cursor = 2, 1, `next<&"'>`
 		if _, diags := p.value(start); diags.HasErrors() {
 			start.Cursor = "1" // some cursors are reckoned with
 		}
-		if _, ok := p.try(r, start); !ok {
-			return nil, nil
-		}
+		_, ok = p.try(r, start)
 	}
-	sample, _ = p.try(r, Page{Number: 1, Size: 1})
-	return first, sample
+	if ok && p.expr != nil {
+		var diags hcl.Diagnostics
+		asks, diags = p.value(Page{Number: 1, Size: 1})
+		r.Add(diags)
+	}
+	return first, asks
 }
 
 // refers notes what the expression refers to of page that is not there.

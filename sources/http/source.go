@@ -14,6 +14,7 @@ import (
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/hookbridge/bridge/sources/login"
+	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -25,6 +26,7 @@ type Plan struct {
 	Method      string         // GET or POST
 	Header      nethttp.Header // of every request, unless the block's own headers say otherwise
 	Payload     *Payload       // nil: requests carry nothing
+	Asks        string         // what else requests ask for, as part of the identity
 	Format      decode.Format
 	Paginations []string // labels of pagination blocks that make sense
 	// Seal, which may be nil, turns the bytes of a payload into those that are sent, anew for each try and always as many.
@@ -91,18 +93,20 @@ type reading struct {
 	key       clientKey
 	certs     certificates
 	perSecond float64
-	sample    []byte // of what requests carry, whatever the pagination
+	asks      string    // what a plan asks for beside what requests carry
+	carries   cty.Value // what they are made of, whatever the pagination
 }
 
 func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
 	src := &reading{
 		Source: &Source{shared: s, kind: p.Kind, method: p.Method, url: p.URL, seal: p.Seal, explain: p.Explain, format: p.Format},
 		block:  r,
+		asks:   p.Asks,
 	}
 	src.header = p.header(r, s.userAgent)
 	src.paging = p.pagination(r)
 	if p.Payload != nil {
-		src.body, src.sample = p.Payload.check(r, &src.paging)
+		src.body, src.carries = p.Payload.check(r, &src.paging)
 	}
 	if p.Payload.moves() {
 		src.payload = p.Payload
@@ -150,12 +154,46 @@ func (s *reading) identify() string {
 	shown := *s.url
 	shown.RawQuery = ""
 	// Before the first login, so that a token cannot be part of it.
-	sum := sha256.Sum256([]byte(s.scrub(s.whole().String()) + "\x00" + s.scrub(string(s.sample))))
-	parts := []string{s.kind, s.method, shown.String(), s.format.Identity()}
+	parts := append([]string{s.scrub(s.whole().String())}, s.asked()...)
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	parts = []string{s.kind, s.method, shown.String(), s.format.Identity()}
 	if s.members != "" {
 		parts = append(parts, "members", s.members)
 	}
 	return s.scrub(strings.Join(parts, " ")) + " " + hex.EncodeToString(sum[:8])
+}
+
+// asked is what requests ask for, without secrets. A text that as a whole is one came out of a file: it is what is asked.
+func (s *reading) asked() []string {
+	document := func(text string) string {
+		for _, secret := range s.secrets {
+			if strings.TrimSpace(secret) != strings.TrimSpace(text) {
+				text = hide(text, secret)
+			}
+		}
+		return text
+	}
+	carried := ""
+	switch v := attr.Reveal(s.carries); {
+	case v == cty.NilVal || v.IsNull():
+	case v.Type() == cty.String:
+		plain, _ := v.Unmark()
+		carried = document(plain.AsString())
+	default:
+		hidden, err := cty.Transform(v, func(_ cty.Path, e cty.Value) (cty.Value, error) {
+			if plain, _ := e.Unmark(); plain.Type() == cty.String && !plain.IsNull() {
+				return cty.StringVal(s.scrub(plain.AsString())), nil
+			}
+			return e, nil
+		})
+		if raw, err2 := attr.MarshalJSON(hidden); err == nil && err2 == nil {
+			carried = string(raw)
+		}
+	}
+	if s.asks == "" {
+		return []string{carried}
+	}
+	return []string{carried, document(s.asks)}
 }
 
 // header is what every request says: what is ours, what the kind says, what the block says.
