@@ -24,7 +24,7 @@ func parse(t testing.TB, block string) (hcl.Body, *hcl.EvalContext) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	return file.Body, &hcl.EvalContext{Variables: map[string]cty.Value{"secret": cty.ObjectVal(map[string]cty.Value{
+	return file.Body, &hcl.EvalContext{Functions: functions, Variables: map[string]cty.Value{"secret": cty.ObjectVal(map[string]cty.Value{
 		"token": attr.Secret("S3CRET-TOKEN"), "other": attr.Secret("0THER+/SECRET"),
 	})}}
 }

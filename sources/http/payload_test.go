@@ -90,7 +90,6 @@ pagination "page" {
 		t.Run(test.name, func(t *testing.T) {
 			a := &asked{start: test.start, rest: test.rest}
 			body, ctx := parse(t, fmt.Sprintf("url = %q\nmethod = \"POST\"\ndecode \"json\" { items = \"data\" }\n%s", serve(t, a.ServeHTTP), test.block))
-			ctx.Functions = functions
 			s, diags := newShared().Decode(body, ctx, "")
 			if diags.HasErrors() {
 				t.Fatal(diags)

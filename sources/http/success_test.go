@@ -22,7 +22,6 @@ var functions = map[string]function.Function{
 func judging(t *testing.T, address, success, rest string) bridge.Source {
 	t.Helper()
 	body, ctx := parse(t, fmt.Sprintf("url = %q\nsuccess = %s\ndecode \"json\" { items = \"data.orders\" }\n%s", address, success, rest))
-	ctx.Functions = functions
 	s, diags := newShared().Decode(body, ctx, "")
 	if diags.HasErrors() {
 		t.Fatal(diags)
