@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -75,21 +76,22 @@ func (m *mySQL) begin(ctx context.Context) (transaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	tx := &mySQLTx{conn: conn, meter: metered}
+	tx := &mySQLTx{mySQL: m, conn: conn, meter: metered, ctx: ctx}
 	if err := tx.start(ctx); err != nil {
 		tx.close()
 		return nil, err
 	}
-	tx.interruptible(ctx, m)
 	return tx, nil
 }
 
 type mySQLTx struct {
+	*mySQL
 	conn  driver.Conn
 	meter *meter
-	id    string // of the connection
+	ctx   context.Context // of the fetch; closing kills the query under it
+	id    string          // of the connection
 	clock clock
-	quiet func() // ends the watch over the context
+	busy  bool // the server may still be at work on the query
 }
 
 func (tx *mySQLTx) start(ctx context.Context) error {
@@ -115,35 +117,22 @@ func (tx *mySQLTx) start(ctx context.Context) error {
 	return nil
 }
 
-// interruptible kills the query when its time is up. The driver only closes the connection, which a server that is busy
-// does not notice.
-func (tx *mySQLTx) interruptible(ctx context.Context, m *mySQL) {
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		if conn, _, err := m.connect(ctx); err == nil {
-			_, _ = conn.(driver.ExecerContext).ExecContext(ctx, "kill query "+tx.id, nil)
-			_ = conn.Close()
-		}
-	})
-	tx.quiet = func() {
-		if !stop() {
-			<-done
-		}
-	}
-}
-
 func (tx *mySQLTx) now() clock   { return tx.clock }
 func (tx *mySQLTx) stable() bool { return true }
 
-// close needs no rollback: the server does it when the connection ends.
+// close needs no rollback: the server does it when the connection ends. That it ended is not noticed by a server that is
+// busy, so the query is killed.
 func (tx *mySQLTx) close() {
-	if tx.quiet != nil {
-		tx.quiet()
-	}
 	_ = tx.conn.Close()
+	if !tx.busy {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), 2*time.Second)
+	defer cancel()
+	if conn, _, err := tx.connect(ctx); err == nil {
+		_, _ = conn.(driver.ExecerContext).ExecContext(ctx, "kill query "+tx.id, nil)
+		_ = conn.Close()
+	}
 }
 
 func (tx *mySQLTx) query(ctx context.Context, s statement, value bound, check func([]column) error) (rows, error) {
@@ -159,15 +148,37 @@ func (tx *mySQLTx) query(ctx context.Context, s statement, value bound, check fu
 	for i := range arguments {
 		arguments[i] = driver.NamedValue{Ordinal: i + 1, Value: argument}
 	}
+	tx.busy = true
 	r, err := prepared.(driver.StmtQueryContext).QueryContext(ctx, arguments)
 	if err != nil {
+		tx.busy = !answered(err)
 		return nil, err
 	}
 	columns, writers := describe(r, mySQLType)
 	if err := check(columns); err != nil {
 		return nil, err
 	}
-	return &resultSet{rows: r, write: writers, values: make([]driver.Value, len(columns)), meter: tx.meter}, nil
+	return &mySQLRows{resultSet{rows: r, write: writers, values: make([]driver.Value, len(columns)), meter: tx.meter}, tx}, nil
+}
+
+// mySQLRows knows when the server has nothing more to do.
+type mySQLRows struct {
+	resultSet
+	tx *mySQLTx
+}
+
+func (r *mySQLRows) next() error {
+	err := r.resultSet.next()
+	if err != nil {
+		r.tx.busy = !answered(err)
+	}
+	return err
+}
+
+// answered reports whether it was the server that ended a query, well or not.
+func answered(err error) bool {
+	_, refused := errors.AsType[*mysql.MySQLError](err)
+	return refused || errors.Is(err, io.EOF)
 }
 
 // mySQLArgument is the parameter of a value, so that it is compared by the rules of its column: a number as text would be

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -92,15 +93,20 @@ type postgresTx struct {
 	ctx     context.Context // of the fetch; closing says good-bye under it
 	clock   clock
 	writers map[uint32]pgWrite // of types that were looked up
+	busy    bool               // the server may still be at work on the query
 }
 
 func (tx *postgresTx) now() clock   { return tx.clock }
 func (tx *postgresTx) stable() bool { return true }
 
-// close needs no rollback: the server does it when the connection ends.
+// close needs no rollback: the server does it when the connection ends. That it ended is not noticed by a server that is
+// busy, so it is told.
 func (tx *postgresTx) close() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), 2*time.Second)
 	defer cancel()
+	if tx.busy {
+		_ = tx.conn.CancelRequest(ctx)
+	}
 	_ = tx.conn.Close(ctx)
 }
 
@@ -115,7 +121,7 @@ func (tx *postgresTx) query(ctx context.Context, s statement, value bound, check
 		return nil, err
 	}
 	columns := make([]column, len(described.Fields))
-	r := &postgresRows{write: make([]pgWrite, len(columns))}
+	r := &postgresRows{tx: tx, write: make([]pgWrite, len(columns))}
 	for i, field := range described.Fields {
 		columns[i].name = field.Name
 		columns[i].kind, r.write[i] = tx.writer(field.DataTypeOID)
@@ -131,6 +137,7 @@ func (tx *postgresTx) query(ctx context.Context, s statement, value bound, check
 			values[0] = []byte(value.text)
 		}
 	}
+	tx.busy = true
 	r.result = tx.conn.ExecParams(ctx, s.with("$1"), values, types, nil, nil)
 	return r, nil
 }
@@ -146,6 +153,7 @@ func (b bound) column(fields []pgconn.FieldDescription) uint32 {
 }
 
 type postgresRows struct {
+	tx     *postgresTx
 	result *pgconn.ResultReader
 	write  []pgWrite
 	values [][]byte
@@ -153,10 +161,13 @@ type postgresRows struct {
 
 func (r *postgresRows) next() error {
 	if !r.result.NextRow() {
-		if _, err := r.result.Close(); err != nil {
-			return err
+		_, err := r.result.Close()
+		if err == nil {
+			err = io.EOF
 		}
-		return io.EOF
+		_, refused := errors.AsType[*pgconn.PgError](err)
+		r.tx.busy = !refused && !errors.Is(err, io.EOF)
+		return err
 	}
 	if r.values = r.result.Values(); len(r.values) != len(r.write) {
 		return fmt.Errorf("a row has %d columns where %d were announced", len(r.values), len(r.write))
@@ -196,7 +207,7 @@ func (p *postgres) explain(err error) error {
 		}
 		text := fmt.Sprintf("%s (%s)", refused.Message, refused.Code)
 		if refused.Hint != "" {
-			text += "; " + refused.Hint
+			text += "; " + strings.TrimSuffix(refused.Hint, ".")
 		}
 		return advise(text, postgresAdvice[refused.Code])
 	}

@@ -226,6 +226,7 @@ var mariaServer = server{
 	serve: func(s *server, run string) *exec.Cmd {
 		cmd := exec.Command(run, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--socket="+filepath.Join(s.dir, "sock"),
 			"--port="+s.port, "--bind-address=127.0.0.1", "--pid-file="+filepath.Join(s.dir, "pid"), "--innodb-flush-log-at-trx-commit=0",
+			"--innodb-flush-method=nosync", "--sync-frm=off", "--skip-innodb-doublewrite",
 			"--default-time-zone=+05:30", "--character-set-server=utf8mb4")
 		cmd.Dir = s.dir
 		return cmd

@@ -128,7 +128,7 @@ func (w *since) from(mark value) bound {
 		start, _ = readValue(mark.kind, mark.at.Spell(at))
 	}
 	if w.initial.text != "" && (w.initial.kind == number) == (mark.kind == number) && !start.after(w.initial) {
-		return w.whole()
+		return bound{name: w.column, kind: mark.kind, text: w.initial.text}
 	}
 	return w.bind(start)
 }

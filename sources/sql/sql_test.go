@@ -73,13 +73,11 @@ func connect(t testing.TB, dsn string) func(context.Context, string) error {
 func postgres(t testing.TB) database {
 	t.Helper()
 	s := postgresServer.need(t)
-	dsn := func(name string) string {
-		return (&url.URL{Scheme: "postgres", User: url.UserPassword("bridge", password), Host: "127.0.0.1:" + s.port, Path: name, RawQuery: "sslmode=disable"}).String()
-	}
 	name := nextName()
-	server := database{exec: connect(t, dsn("postgres"))}
-	server.do(t, "create database %s", name)
-	return database{"postgres", dsn(name), connect(t, dsn(name))}
+	dsn := &url.URL{Scheme: "postgres", User: url.UserPassword("bridge", password), Host: "127.0.0.1:" + s.port, Path: "postgres", RawQuery: "sslmode=disable&search_path=" + name}
+	d := database{"postgres", dsn.String(), connect(t, dsn.String())}
+	d.do(t, "create schema %s", name)
+	return d
 }
 
 func mariadb(t testing.TB) database {
