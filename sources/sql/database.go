@@ -83,7 +83,10 @@ func (r *resultSet) next() error {
 		r.meter.allow()
 	}
 	err := r.rows.Next(r.values)
-	if !errors.Is(err, io.EOF) {
+	switch {
+	case err != nil && r.meter != nil && r.meter.left.Load() <= 0:
+		return errTooWide // which the driver does not pass on
+	case !errors.Is(err, io.EOF):
 		return err
 	}
 	if more, ok := r.rows.(driver.RowsNextResultSet); ok && more.HasNextResultSet() {

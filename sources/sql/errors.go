@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/url"
@@ -54,10 +55,13 @@ func advise(text, advice string) error {
 // unreached says of an error of the network what it means for a database. The drivers would show the whole dsn around it.
 func unreached(err error) error {
 	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
 	var op *net.OpError
 	switch {
 	case errors.As(err, &name):
 		return advise("the host is not known", "check the host in dsn")
+	case errors.As(err, &certificate):
+		return advise("the server's certificate is not trusted: "+certificate.Err.Error(), "name the one that signed it in dsn, and the host as it is written in the certificate")
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT) && errors.As(err, &op):
 		return advise("connection refused", "check host and port in dsn, and that the server runs and listens there")
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():

@@ -2,11 +2,15 @@ package sql
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
 
 	"github.com/hookbridge/bridge/sources/decode"
 )
+
+// errTooWide is a row that is not even read to its end.
+var errTooWide = fmt.Errorf("a row is larger than %s; ask for fewer columns, or for less of them", decode.Size(decode.DefaultRecord))
 
 // meter hands on no more than one row may have, so that no row can fill memory: the drivers read a row as a whole. It
 // belongs to one connection.
@@ -17,7 +21,7 @@ type meter struct {
 
 func (m *meter) Read(p []byte) (int, error) {
 	if m.left.Load() <= 0 {
-		return 0, decode.Options{Record: decode.DefaultRecord}.TooLarge(0)
+		return 0, errTooWide
 	}
 	n, err := m.Conn.Read(p)
 	m.left.Add(-int64(n))

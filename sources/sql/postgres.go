@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // postgres is a PostgreSQL server, or one that speaks its protocol. Results come in the text format: it keeps every digit,
@@ -65,7 +66,12 @@ func (p *postgres) begin(ctx context.Context) (transaction, error) {
 		return nil, err
 	}
 	tx := &postgresTx{conn: conn, writers: map[uint32]pgWrite{}, ctx: ctx}
-	results, err := conn.Exec(ctx, postgresBegin).ReadAll()
+	begin := postgresBegin
+	if conn.ParameterStatus("server_encoding") == "SQL_ASCII" {
+		// Such a database does not know what its text is. We look at it ourselves, and can say where it is wrong.
+		begin = "set client_encoding = 'SQL_ASCII'; " + begin
+	}
+	results, err := conn.Exec(ctx, begin).ReadAll()
 	if err != nil {
 		tx.close()
 		return nil, err
@@ -210,6 +216,15 @@ func (p *postgres) explain(err error) error {
 			text += "; " + strings.TrimSuffix(refused.Hint, ".")
 		}
 		return advise(text, postgresAdvice[refused.Code])
+	}
+	if _, large := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); large {
+		return errTooWide
+	}
+	if connect, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		err = connect.Unwrap() // without the user
+		if strings.Contains(err.Error(), "server refused TLS") {
+			return advise("the server offers no TLS, which dsn asks for", "set it up there, or change sslmode in dsn")
+		}
 	}
 	return err
 }
