@@ -112,8 +112,21 @@ func replaceFile(name string, data []byte) error {
 	if err == nil {
 		err = os.Rename(file.Name(), name)
 	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(name))
+	}
 	if err != nil {
 		_ = os.Remove(file.Name())
 	}
 	return err
+}
+
+// syncFolder has a new name on disk.
+func syncFolder(name string) error {
+	folder, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
 }
