@@ -22,7 +22,7 @@ import (
 // refused is either refused there, too, or for a reason it does not know. It does not matter how the bytes arrive.
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
-		"a,b\n1,2\n", "a,b\r\n\"x\r\ny\",\"\"\"\"\r\n", "a\n\n\"\"\n", "a,b\n1\n", "a,a\n", "a;b\n5\" x;\"y\"z\n", "\xef\xbb\xbfa\n\xff\n", "#x\na\n\"", "a\r1\r", "\"a\"x\n",
+		"a,b\n1,2\n", "a,b\r\n\"x\r\ny\",\"\"\"\"\r\n", "a\n\n\"\"\n", "a,b\n1\n", "a,a\n", "a;b\n5\" x;\"y\"z\n", "\xef\xbb\xbfa\n\xff\n", "#x\na\n\"", "a\r1\r", "\"a\"x\n", "a\n\"\r\r\n\"",
 	} {
 		f.Add([]byte(seed), byte(','), byte(0))
 		f.Add([]byte(seed), byte(';'), byte('#'))
@@ -53,15 +53,7 @@ func FuzzCSV(f *testing.F) {
 		read := func(lazy bool) ([][]string, error) {
 			r := stdcsv.NewReader(bytes.NewReader(body))
 			r.Comma, r.Comment, r.FieldsPerRecord, r.LazyQuotes = rune(delimiter), rune(comment), -1, lazy
-			rows, err := r.ReadAll()
-			if err == nil && lazy {
-				for _, row := range rows {
-					for i := range row {
-						row[i] = strings.ReplaceAll(row[i], "\r\n", "\n")
-					}
-				}
-			}
-			return rows, err
+			return r.ReadAll()
 		}
 		if err == nil && len(got) > 0 {
 			want, wantErr := read(true)
