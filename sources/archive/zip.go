@@ -103,6 +103,9 @@ func wanted(name, pattern string) bool {
 // large that is no directory says, so all of those share a budget.
 func open(f *zip.File, b *budget) (io.ReadCloser, error) {
 	raw, err := f.Open()
+	if errors.Is(err, io.EOF) { // it is said to begin after the end
+		err = zip.ErrFormat
+	}
 	if err != nil {
 		return nil, malformed(err)
 	}
@@ -181,6 +184,9 @@ type metered struct {
 }
 
 func (m *metered) ReadAt(p []byte, at int64) (int, error) {
+	if at < 0 { // the library does not look, and a file need not
+		return 0, zip.ErrFormat
+	}
 	if !m.free {
 		if m.left -= int64(len(p)); m.left < 0 {
 			return 0, fmt.Errorf("the directory of the zip is larger than %s", decode.Size(maxDirectory))

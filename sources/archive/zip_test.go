@@ -44,6 +44,8 @@ func TestZipsThatAreRefused(t *testing.T) {
 		"more packed bytes than the file has": {member(func(h *zip.FileHeader) { h.CompressedSize64 = 1 << 40 }), "its members overlap"},
 		"a claim of sixty thousand members":   {strings.Replace(zipped(t, "a", "1"), "PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x00", "PK\x05\x06\x00\x00\x00\x00\x60\xea\x60\xea", 1), "the zip has 60000 members, at most 10000 are read"},
 		"one member less than it says":        {strings.Replace(zipped(t, "a", "1"), "PK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x00", "PK\x05\x06\x00\x00\x00\x00\x02\x00\x02\x00", 1), "the zip data ends too early"},
+		"a member before the beginning":       {moved(zipped(t, "a", "1"), true), "cannot be opened: the zip is damaged or cut short: zip: not a valid zip file"},
+		"a member after the end":              {moved(zipped(t, "a", "1"), false), "cannot be opened: the zip is damaged or cut short: zip: not a valid zip file"},
 		"a directory too large": {packed(t, func(w *zip.Writer) error {
 			for i := range 80 {
 				if _, err := w.CreateHeader(&zip.FileHeader{Name: fmt.Sprint(i), Comment: strings.Repeat("x", 60_000)}); err != nil {
@@ -60,6 +62,18 @@ func TestZipsThatAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// moved says of the only member that it begins before the file does, or after its end.
+func moved(content string, before bool) string {
+	b := []byte(content)
+	if before { // a directory that is not where it is said to be moves all members by as much
+		end := bytes.LastIndex(b, []byte("PK\x05\x06"))
+		binary.LittleEndian.PutUint32(b[end+16:], binary.LittleEndian.Uint32(b[end+16:])+100)
+	} else {
+		binary.LittleEndian.PutUint32(b[bytes.Index(b, []byte("PK\x01\x02"))+42:], 1<<30)
+	}
+	return string(b)
 }
 
 // large rewrites the end of a zip as zip64 has it, with every field of the old end saturated.
@@ -177,7 +191,7 @@ func TestMembersAreReadTogetherAndAgain(t *testing.T) {
 // FuzzOpen: what is listed and read is what archive/zip finds in memory under the same name, complete; a stream gives the
 // same as a file.
 func FuzzOpen(f *testing.F) {
-	for _, seed := range []string{"", "PK\x05\x06", "id\n1\n", gzipped("id\n1\n"), gzipped("1") + gzipped("2"), zipped(f), zipped(f, "a.csv", "id\n1\n", "b/c.csv.gz", gzipped("1"), "d/", "")} {
+	for _, seed := range []string{"", "PK\x05\x06", "id\n1\n", gzipped("id\n1\n"), gzipped("1") + gzipped("2"), zipped(f), moved(zipped(f, "a", "1"), true), zipped(f, "a.csv", "id\n1\n", "b/c.csv.gz", gzipped("1"), "d/", "")} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
