@@ -104,7 +104,7 @@ func FuzzXML(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, document []byte, path, array string) {
 		format := fuzzed(t, path, array, format(t, "//o", "l.n"))
-		o := decode.Options{Depth: 20, Record: 1 << 16, Fields: []decode.Path{{"//n"}, {"l", "a"}, {"l", "@a"}}}
+		o := decode.Options{Depth: 20, Record: 1 << 16, Containers: 300, Fields: []decode.Path{{"//n"}, {"l"}, {"l", "a"}, {"l", "@a"}, {"//b"}}}
 		whole := split(bytes.NewReader(document), format, o)
 		for how, r := range map[string]io.Reader{
 			"halves": iotest.HalfReader(bytes.NewReader(document)), "bytes": iotest.OneByteReader(bytes.NewReader(document)),
@@ -116,12 +116,17 @@ func FuzzXML(f *testing.F) {
 		if strings.Contains(whole, "not JSON") {
 			t.Error(whole)
 		}
-		_, err := format.Split(bytes.NewReader(document), o, func(raw []byte, _ int) error {
+		envelope, err := format.Split(bytes.NewReader(document), o, func(raw []byte, _ int) error {
 			if !jsontext.Value(raw).IsValid() {
 				t.Errorf("%q is not valid", raw)
 			}
 			return nil
 		})
+		for _, field := range envelope.Fields {
+			if field.Raw != nil && (!field.Raw.IsValid() || field.Raw.Kind() != field.Kind) {
+				t.Errorf("a field of kind %s is %q", field.Kind, field.Raw)
+			}
+		}
 		if err != nil || document[0] != '<' || document[1] == 0 || bytes.Contains(document, []byte("<?xml")) {
 			return
 		}

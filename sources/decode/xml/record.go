@@ -49,13 +49,24 @@ func (r *record) depth() int { return len(r.open) }
 
 // begin starts the record.
 func (r *record) begin(s *splitter, t xml.StartElement) error {
-	r.open, r.fields, r.json, r.text, r.held = r.open[:0], r.fields[:0], r.json[:0], r.text[:0], 0
+	r.drop()
 	r.push(frame{name: t.Name, arrays: 1<<len(s.format.Arrays) - 1}, t.Attr)
 	return s.fits()
 }
 
+// drop forgets what was read of a record.
+func (r *record) drop() {
+	r.open, r.fields, r.json, r.text, r.held = r.open[:0], r.fields[:0], r.json[:0], r.text[:0], 0
+}
+
 // push opens an element. Its attributes are its first fields.
 func (r *record) push(f frame, attributes []xml.Attr) {
+	if n := r.depth(); n > 0 && len(r.fields) > r.open[n-1].fields {
+		if before := r.fields[len(r.fields)-1]; !before.attribute && before.name == f.name {
+			f.joins = true
+			r.json = append(r.json, ',')
+		}
+	}
 	f.fields, f.json, f.text = len(r.fields), len(r.json), len(r.text)
 	f.null = null(attributes)
 	for _, a := range attributes {
@@ -88,10 +99,6 @@ func (s *splitter) within(t xml.StartElement) error {
 			f.array = f.array || len(path) == r.depth()
 		}
 	}
-	if n := len(r.fields); n > parent.fields && !r.fields[n-1].attribute && r.fields[n-1].name == t.Name {
-		f.joins = true
-		r.json = append(r.json, ',')
-	}
 	r.push(f, t.Attr)
 	return s.fits()
 }
@@ -99,19 +106,11 @@ func (s *splitter) within(t xml.StartElement) error {
 // close ends an element of a record, or the record.
 func (s *splitter) close(name xml.Name) error {
 	r := &s.record
-	top := r.open[r.depth()-1]
-	if top.name != name {
+	if r.open[r.depth()-1].name != name {
 		return s.unmatched(name)
 	}
-	r.finish(top)
-	r.open = r.open[:r.depth()-1]
+	r.pop()
 	if r.depth() > 0 {
-		if n := len(r.fields); top.joins {
-			r.fields[n-1].end = len(r.json)
-			r.fields[n-1].array = true
-		} else {
-			r.add(field{name: name, begin: top.json, end: len(r.json), array: top.array})
-		}
 		return s.fits()
 	}
 	s.envelope.Items++
@@ -125,6 +124,20 @@ func (s *splitter) close(name xml.Name) error {
 		s.record = record{}
 	}
 	return nil
+}
+
+// pop ends the innermost element, which becomes a value of its parent.
+func (r *record) pop() {
+	top := r.open[r.depth()-1]
+	r.open = r.open[:r.depth()-1]
+	r.finish(top)
+	switch n := len(r.fields); {
+	case r.depth() == 0:
+	case top.joins:
+		r.fields[n-1].end, r.fields[n-1].array = len(r.json), true
+	default:
+		r.add(field{name: top.name, begin: top.json, end: len(r.json), array: top.array})
+	}
 }
 
 // fits holds a record to the caps while it is being read.

@@ -30,6 +30,7 @@ type splitter struct {
 	decoder  *xml.Decoder
 	open     []element // from the root to the innermost; with a record, only up to its parent
 	record   record
+	beside   record // elements outside of records that are wanted as a whole
 	text     []byte // of the open elements whose text is wanted, outside of records
 	rooted   bool   // the root is there
 	parent   bool   // so is an element that records can stand in
@@ -42,8 +43,10 @@ type splitter struct {
 type element struct {
 	name   xml.Name // Space is the prefix
 	fields uint64   // which fields its text is for
+	whole  uint64   // which fields it is for as a whole, since there is more in it than text
 	begin  int      // of its text
 	null   bool
+	kept   bool // it is in splitter.beside
 }
 
 func (s *splitter) document() error {
@@ -130,7 +133,8 @@ func (s *splitter) start(t xml.StartElement) error {
 	}
 	if n := len(s.open); n > 0 && s.open[n-1].fields != 0 { // the element around it is more than text
 		s.answer(s.open[n-1].fields, decode.Field{Kind: '{'})
-		s.open[n-1].fields, s.text = 0, s.text[:s.open[n-1].begin]
+		s.open[n-1].whole, s.open[n-1].fields = s.open[n-1].fields, 0
+		s.text = s.text[:s.open[n-1].begin]
 	}
 	s.open = append(s.open, element{name: t.Name, begin: len(s.text)})
 	items := s.format.Items
@@ -142,6 +146,7 @@ func (s *splitter) start(t xml.StartElement) error {
 	}
 	if items.leads(s.open, len(items.Names)) {
 		s.open = s.open[:len(s.open)-1]
+		s.letGo() // of what the records are in
 		return s.record.begin(s, t)
 	}
 	if len(s.open) > s.options.Depth {
@@ -151,7 +156,33 @@ func (s *splitter) start(t xml.StartElement) error {
 	if len(s.open) == 3 && t.Name.Local == "Fault" && s.open[1].name.Local == "Body" && s.open[0].name.Local == "Envelope" && s.failure == nil {
 		s.failure = &decode.ItemsError{Path: decode.Path{items.String()}, Found: decode.Missing, Body: "a SOAP fault"}
 	}
-	return s.look(t)
+	if err := s.look(t); err != nil {
+		return err
+	}
+	if top := &s.open[len(s.open)-1]; s.options.Containers > 0 && (top.fields != 0 || s.beside.depth() > 0) {
+		s.beside.push(frame{name: t.Name}, t.Attr)
+		top.kept = true
+		s.hold()
+	}
+	return nil
+}
+
+// hold lets go of what is wanted as a whole and is larger than asked for.
+func (s *splitter) hold() {
+	b := &s.beside
+	if len(b.json)+len(b.text)+b.held > s.options.Containers+longestField {
+		s.letGo()
+	}
+}
+
+func (s *splitter) letGo() {
+	if s.beside.depth() == 0 {
+		return
+	}
+	s.beside.drop()
+	for i := range s.open {
+		s.open[i].kept = false
+	}
 }
 
 // refuse is the error of a document that is something else as a whole.
@@ -225,6 +256,14 @@ func (s *splitter) leave(name xml.Name) error {
 		s.text = s.text[:top.begin]
 	}
 	s.open = s.open[:n]
+	if top.kept {
+		begin := s.beside.open[s.beside.depth()-1].json
+		s.beside.pop()
+		if raw := s.beside.json[begin:]; top.whole != 0 && len(raw) <= s.options.Containers && !decode.Deeper(raw, s.options.Depth) {
+			s.answer(top.whole, decode.Field{Kind: '{', Raw: bytes.Clone(raw)})
+		}
+		s.hold()
+	}
 	return nil
 }
 
@@ -255,7 +294,13 @@ func (s *splitter) chars(text []byte) error {
 		if len(trim(text)) > 0 {
 			return s.syntax("text stands outside of the root element")
 		}
-	case s.open[len(s.open)-1].fields != 0:
+		return nil
+	}
+	if s.beside.depth() > 0 {
+		s.beside.text = append(s.beside.text, text...)
+		s.hold()
+	}
+	if s.open[len(s.open)-1].fields != 0 {
 		if s.text = append(s.text, text...); len(s.text) > 2*longestField { // white space around it is not counted in the end
 			return s.scalar(0, s.text)
 		}

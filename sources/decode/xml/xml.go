@@ -78,7 +78,8 @@ func (Format) Window() bool { return false }
 //
 // Options.Fields are dotted local names from the root on, the root included, or begin with // and match at any depth:
 // "//nextToken", "Envelope.Body.more", "orders.@total". They are looked for outside of records, the first counts, and
-// what they find is a JSON string, "" where it is empty, null where it is nil, an object where it has elements.
+// what they find is a JSON string, "" where it is empty, null where it is nil; an element with elements in it is an object,
+// like a record.
 func (f Format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item int) error) (decode.Envelope, error) {
 	o, err := o.WithDefaults()
 	if err != nil {

@@ -241,6 +241,28 @@ list.page.number = "3"
 list.nil = null
 list.empty = ""
 `)
+	t.Run("as a whole", func(t *testing.T) {
+		o := decode.Options{Containers: 60}
+		for _, text := range []string{"l", "l.status", "//error", "l.head.code", "l.large", "//page", "l.tail"} {
+			o.Fields = append(o.Fields, dotted(t, text))
+		}
+		document := `<l><status x="1"> ok </status><head><code>7</code><error a="b">x<e>1</e><e>2</e></error></head><large><a>` +
+			strings.Repeat("x", 60) + `</a></large><o><error>no</error></o><page><o/></page><tail><n/><error/></tail></l>`
+		everyWay(t, document, format(t, "//o"), o, `1 {"error":"no"}
+2 ""
+l is an object
+l.status = "ok"
+//error = {"@a":"b","e":["1","2"],"#text":"x"}
+l.head.code = "7"
+l.large is an object
+//page is an object
+l.tail = {"n":"","error":""}
+`)
+		large := "<l><x>" + strings.Repeat("<y>"+strings.Repeat("z", 1000)+"</y>", 200) + "</x><head><code>7</code></head></l>"
+		everyWay(t, large, format(t, "//o"), o, "l is an object\nl.head.code = \"7\"\n")
+		deep := "<l><page>" + strings.Repeat("<d><n/><n>", 40) + strings.Repeat("</n></d>", 40) + "</page></l>" // and as many arrays
+		everyWay(t, deep, format(t, "//o"), decode.Options{Containers: 1000, Depth: 100, Fields: o.Fields[5:6]}, "//page is an object\n")
+	})
 	t.Run("together with a fault", func(t *testing.T) {
 		o := decode.Options{Fields: []decode.Path{dotted(t, "//faultstring")}}
 		everyWay(t, `<e:Envelope><e:Body><e:Fault><faultstring>no such user</faultstring></e:Fault></e:Body></e:Envelope>`, format(t, "//order"), o,
