@@ -64,7 +64,9 @@ func (s *Shared) certificates(r *attr.Reader, dir string) certificates {
 	}
 	own := &pair{cert: path("cert_file"), key: path("key_file"), logger: s.logger}
 	certificate, private := read("cert_file", own.cert), read("key_file", own.key)
-	if certificate != nil && private != nil {
+	if bytes.Contains(private, []byte("ENCRYPTED")) {
+		c.Errorf(c.Range("key_file"), "Encrypted key", "key_file is encrypted, and nobody is there to type its passphrase; type: openssl pkey -in %s -out …", filepath.Base(own.key))
+	} else if certificate != nil && private != nil {
 		if err := own.use(certificate, private); err != nil {
 			c.Errorf(c.Range("cert_file"), "Unusable certificate", "cert_file and key_file cannot be used: %v.", err)
 		} else if until := own.last.Leaf.NotAfter; time.Now().After(until) {

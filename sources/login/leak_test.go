@@ -24,7 +24,7 @@ var every = map[string]string{
 	"oauth2":    `auth "oauth2" { token_url = "%[1]s/login", client_id = "me", client_secret = secret.other }`,
 	"refresh":   `auth "oauth2" { token_url = "%[1]s/login", client_id = "me", client_secret = secret.other, refresh_token = secret.token, params = { extra = secret.hex } }`,
 	"session":   `auth "session" { url = "%[1]s/login", csrf = "csrf", form = { user = "me", password = "S3CRET-plain", key = secret.other }, headers = { X-Key = secret.token } }`,
-	"json":      `auth "session" { url = "%[1]s/login", json = { password = secret.other } }`,
+	"json":      `auth "session" { url = "%[1]s/login", json = { user = { password = "S3CRET-plain" }, codes = [secret.other] } }`,
 	"hmac":      `auth "hmac" { secret = secret.token, header = "X-Signature" }`,
 	"sigv4":     `auth "sigv4" { access_key = "AKID", secret_key = secret.token, session_token = secret.other, region = "eu-west-1", service = "s3" }`,
 	"userinfo":  ``,

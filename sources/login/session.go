@@ -3,6 +3,7 @@ package login
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -156,6 +157,10 @@ func (l *session) Credentials() []string {
 			all = append(all, value.Reveal())
 		}
 	}
+	var sent any
+	if json.Unmarshal(l.json, &sent) == nil {
+		all = append(all, tellingTexts(sent)...)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all = append(all, l.sent...)
@@ -173,6 +178,24 @@ func (l *session) Credentials() []string {
 func telling(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc([]string{"pass", "pwd", "secret", "token", "kennwort"}, func(part string) bool { return strings.Contains(name, part) })
+}
+
+// tellingTexts are the texts within a JSON value whose names are telling.
+func tellingTexts(value any) (all []string) {
+	switch value := value.(type) {
+	case []any:
+		for _, item := range value {
+			all = append(all, tellingTexts(item)...)
+		}
+	case map[string]any:
+		for name, member := range value {
+			if text, ok := member.(string); ok && telling(name) {
+				all = append(all, text)
+			}
+			all = append(all, tellingTexts(member)...)
+		}
+	}
+	return all
 }
 
 // login begins a session.

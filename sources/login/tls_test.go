@@ -264,3 +264,41 @@ func TestReloadKeepsConnectionsWithCertificates(t *testing.T) {
 		t.Errorf("%d connections, want 1", len(seen))
 	}
 }
+
+func TestCertificatesThatCannotBeUsed(t *testing.T) {
+	ours := newAuthority(t, "Our CA")
+	for name, test := range map[string]struct{ cert, key, want string }{
+		"no such file": {"you.pem", "me.key", "cert_file cannot be read"},
+		"swapped":      {"me.key", "me.pem", "cert_file and key_file cannot be used"},
+		"of another":   {"me.pem", "ca.key", "cert_file and key_file cannot be used"},
+		"encrypted":    {"me.pem", "locked.key", "key_file is encrypted, and nobody is there to type its passphrase; type: openssl pkey -in locked.key -out …"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			write(t, h.dir, "ca", ours.certificate, ours.key)
+			certificate, key := ours.sign(t, "me", nil)
+			write(t, h.dir, "me", certificate, key)
+			locked := pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("S3CRET")})
+			if err := os.WriteFile(filepath.Join(h.dir, "locked.key"), locked, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, diags := h.decode(t, fmt.Sprintf("url = \"https://x\"\ntls {\n cert_file = %q\n key_file = %q\n}", test.cert, test.key))
+			if s != nil || len(diags) != 1 || !strings.Contains(diags[0].Detail, test.want) {
+				t.Errorf("got %v, want %q", diags, test.want)
+			}
+		})
+	}
+}
+
+// What is wrong with a block is not remembered once it is put right.
+func TestCertificatesThatArePutRight(t *testing.T) {
+	ours, h := newAuthority(t, "Our CA"), newHouse(t)
+	server := guarded(t, ours, nil, false)
+	write(t, h.dir, "ca", ours.certificate, ours.key)
+	if s, _ := h.decode(t, fmt.Sprintf(tlsBlock, server.URL)); s != nil {
+		t.Fatal("a certificate that is not there was taken")
+	}
+	certificate, key := ours.sign(t, "me", nil)
+	write(t, h.dir, "me", certificate, key)
+	h.want(t, h.source(t, tlsBlock, server.URL), `"me3 "`)
+}
