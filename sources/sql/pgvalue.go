@@ -150,14 +150,20 @@ func pgBytes(dst, text []byte) ([]byte, error) {
 // dateTime is the length of 2006-01-02 15:04:05.
 const dateTime = len(time.DateTime)
 
-// plainTime reports whether text begins with a date and a time in the years that RFC 3339 knows. Others, and infinity, are
-// kept as the database writes them.
+// plainTime reports whether text is a date and a time in the years that RFC 3339 knows, with what may follow of digits.
+// Others, and infinity, are kept as the database writes them.
 func plainTime(text []byte) bool {
-	if len(text) < dateTime || text[4] != '-' || text[10] != ' ' || bytes.HasSuffix(text, []byte("BC")) {
+	const pattern = "0000-00-00 00:00:00"
+	if len(text) < dateTime {
 		return false
 	}
-	for i, c := range text[:dateTime] {
-		if (c < '0' || c > '9') && c != "0000-00-00 00:00:00"[i] {
+	for i, c := range text {
+		switch digit := c >= '0' && c <= '9'; {
+		case i >= dateTime:
+			if !digit && c != '.' && c != '+' && c != '-' && c != ':' {
+				return false
+			}
+		case digit != (pattern[i] == '0') || !digit && c != pattern[i]:
 			return false
 		}
 	}

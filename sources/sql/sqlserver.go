@@ -26,9 +26,6 @@ func readSQLServer(dsn, _ string) (database, error) {
 	if err != nil {
 		return nil, errors.New("it cannot be understood")
 	}
-	if config.User == "" && config.Host == "" {
-		return nil, errors.New("it names neither a server nor a user")
-	}
 	config.LogFlags = 0
 	config.Encoding.GuidConversion = false
 	if config.AppName == "" || config.AppName == "go-mssqldb" {
