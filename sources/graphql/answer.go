@@ -3,6 +3,7 @@ package graphql
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -40,7 +41,7 @@ func (f format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item 
 	}
 	told := envelope.Fields[at]
 	envelope.Fields = envelope.Fields[:at]
-	if _, ok := err.(*decode.ItemsError); err != nil && !ok {
+	if _, ok := errors.AsType[*decode.ItemsError](err); err != nil && !ok {
 		return envelope, err
 	}
 	if refused := refusal(told.Raw); refused != nil {
