@@ -21,7 +21,9 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	p := Plan{Kind: "http", Paginations: []string{byPage, byOffset, byCursor, byLink, byNext}, Header: nethttp.Header{}, inQuery: true}
 	p.Method = r.Word("method", "GET", "GET", "POST")
 	p.URL = address.Read(r, "url")
-	if p.URL != nil {
+	if query := ReadPayload(r, "query", parameters, nil); query.moves() {
+		p.query = query
+	} else if p.URL != nil {
 		query := r.StringMap("query")
 		for _, name := range slices.Sorted(maps.Keys(query)) {
 			p.URL = address.With(p.URL, name, query[name])
@@ -32,7 +34,7 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	}
 	p.carries(r)
 	reading := s.read(r, dir, &p)
-	reading.since = reading.incremental(r)
+	reading.since = reading.incremental(r, p.Payload.dates() || p.query.dates())
 	reading.members = archive.Pattern(r)
 	src, diags := reading.open()
 	if src == nil {

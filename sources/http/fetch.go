@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	nethttp "net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/address"
 	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/decode"
 	"github.com/zeebo/xxh3"
@@ -21,11 +24,11 @@ import (
 // nothing is emitted. As soon as one is not, all records are needed: if answers were passed over by then, the scan
 // begins again and reads everything. A source with a since block is read from its watermark on where there is one.
 func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit func(bridge.Record) error) (bridge.Outcome, error) {
-	f := fetch{Source: s, options: options, emit: emit, base: s.whole(), last: recall(options.From)}
+	f := fetch{Source: s, options: options, emit: emit, from: s.since.start(), last: recall(options.From)}
 	f.verifying = len(f.last) > 0
 	if s.since != nil && !options.Unconditional {
 		if f.tide.mark, f.incremental = s.since.recall(options.From); f.incremental {
-			f.base = s.from(f.tide.mark)
+			f.from = s.since.from(f.tide.mark)
 			s.say(ctx, func() string {
 				return fmt.Sprintf("asks for what changed since the watermark %s, less %s", f.tide.mark.Text, s.since.overlap)
 			})
@@ -33,7 +36,7 @@ func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit fu
 	}
 	outcome, err := f.run(ctx)
 	if errors.Is(err, errAgain) {
-		again := fetch{Source: s, options: options, emit: emit, base: s.whole()}
+		again := fetch{Source: s, options: options, emit: emit, from: s.since.start()}
 		pages, size := outcome.Pages, outcome.Bytes
 		outcome, err = again.run(ctx)
 		outcome.Pages += pages
@@ -51,6 +54,7 @@ type fetch struct {
 	*Source
 	options   bridge.FetchOptions
 	emit      func(bridge.Record) error
+	from      string   // time that is asked from; empty: none
 	base      *url.URL // that the paging starts from
 	last      []known  // the answers of the last complete fetch
 	verifying bool     // every answer so far was that of the last fetch; none was emitted
@@ -66,6 +70,7 @@ type fetch struct {
 func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 	outcome := bridge.Outcome{Stable: true, Incremental: f.incremental}
 	var sum, total, declared int64
+	f.base = f.since.ask(f.url, f.from)
 	at, err := f.compose(f.paging.first(f.base))
 	if err != nil {
 		return outcome, f.fail(1, err)
@@ -155,14 +160,28 @@ func (f *fetch) follow(a *answer) (place, bool, error) {
 	return f.paging.follow(f.base, a)
 }
 
-// compose adds what the request for a page carries.
-func (s *Source) compose(at place) (place, error) {
-	at.body = s.body
-	if s.payload == nil {
+// compose adds what the request for a page carries, and the parameters that are its own.
+func (f *fetch) compose(at place) (place, error) {
+	at.body = f.body
+	at.Since = f.from
+	if f.query != nil && !at.given {
+		parameters, err := f.query.bytes(at.Page)
+		if err != nil {
+			return at, err
+		}
+		pairs, err := url.ParseQuery(string(parameters))
+		if err != nil {
+			return at, err
+		}
+		for _, name := range slices.Sorted(maps.Keys(pairs)) {
+			at.address = address.With(at.address, name, pairs.Get(name))
+		}
+	}
+	if f.payload == nil {
 		return at, nil
 	}
 	var err error
-	at.body, err = s.payload.bytes(at.Page)
+	at.body, err = f.payload.bytes(at.Page)
 	return at, err
 }
 

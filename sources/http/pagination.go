@@ -14,6 +14,7 @@ type pages struct {
 	block   *hclsyntax.Block
 	format  decode.Format
 	payload *Payload
+	query   *Payload
 	inQuery bool // pages may be told apart by parameters of the query
 	paging  paging
 }
@@ -26,7 +27,7 @@ func (p *Plan) pagination(r *attr.Reader) paging {
 	}
 	kind := b.Labels[0]
 	c := &pages{
-		Reader: r.Child(b, `pagination "`+kind+`"`), block: b, format: p.Format, payload: p.Payload, inQuery: p.inQuery,
+		Reader: r.Child(b, `pagination "`+kind+`"`), block: b, format: p.Format, payload: p.Payload, query: p.query, inQuery: p.inQuery,
 		paging: paging{kind: kind},
 	}
 	at := &c.paging
@@ -46,6 +47,9 @@ func (p *Plan) pagination(r *attr.Reader) paging {
 		c.parameter("", "cursor")
 		c.size()
 		c.cursor()
+	case byLink:
+		c.declared("", "total_header", &at.total, &at.totalHeader)
+		c.declared("", "pages_header", &at.pages, &at.pagesHeader)
 	case byNext:
 		c.Required("path")
 		at.next = c.path("path", "")
@@ -63,7 +67,7 @@ func (p *Plan) pagination(r *attr.Reader) paging {
 // parameter reads the parameter that tells pages apart; def where it is not written. None is needed where the payload
 // refers to one of parts of page.
 func (c *pages) parameter(def string, parts ...string) {
-	switch moved := c.payload.uses(parts...); {
+	switch moved := c.payload.uses(parts...) || c.query.uses(parts...); {
 	case !c.inQuery && !moved:
 		c.Errorf(c.block.DefRange(), "Nothing would change", "Every page would be asked for with the same request: refer to page.%s in %q.", parts[0], c.payload.name)
 	case !c.inQuery:
@@ -82,7 +86,7 @@ func (c *pages) size() {
 		at.sizeParam = c.String("size_param", "")
 	}
 	switch {
-	case c.payload.uses("size") && at.sizeParam == "":
+	case (c.payload.uses("size") || c.query.uses("size")) && at.sizeParam == "":
 	case c.inQuery && (at.sizeParam == "") != (at.size == 0):
 		c.Errorf(c.block.DefRange(), "Incomplete page size", "size_param and size belong together: write both or neither.")
 	case !c.inQuery && at.size > 0:
@@ -109,12 +113,14 @@ func (c *pages) path(name, def string) decode.Path {
 	return path
 }
 
-// declared reads where a number is declared that is checked: in the body or in a header.
+// declared reads where a number is declared that is checked: in the body, where inBody is not empty, or in a header.
 func (c *pages) declared(inBody, inHeader string, path *decode.Path, header *string) {
-	*path, *header = c.path(inBody, ""), c.String(inHeader, "")
+	if *header = c.String(inHeader, ""); inBody != "" {
+		*path = c.path(inBody, "")
+	}
 	switch {
 	case *header == "":
-	case c.Has(inBody):
+	case *path != nil:
 		c.Errorf(c.Range(inHeader), "Declared twice", "The number stands either in the body (%s) or in a header (%s), not both.", inBody, inHeader)
 	case !httpguts.ValidHeaderFieldName(*header):
 		c.Errorf(c.Range(inHeader), "Invalid header", "%q is not the name of a header.", *header)

@@ -49,6 +49,7 @@ type paging struct {
 type place struct {
 	Page
 	address *url.URL
+	given   bool // the address came with an answer, all of it
 	body    []byte
 }
 
@@ -270,11 +271,13 @@ func (p *paging) follow(base *url.URL, a *answer) (next place, more bool, err er
 		if !a.linked || a.Items == 0 {
 			return place{}, false, nil
 		}
+		next.given = true
 		next.address, err = resolve(a.address, a.link)
 	default:
 		if a.cursor == "" || a.Items == 0 {
 			return place{}, false, nil
 		}
+		next.given = true
 		next.address, err = resolve(a.address, a.cursor)
 	}
 	return next, err == nil, err

@@ -14,17 +14,18 @@ import (
 )
 
 // Page is where in a source an answer is asked for. The expression of a Payload sees it as page.number, page.offset,
-// page.cursor and page.size.
+// page.cursor and page.size, and the time as since.value.
 type Page struct {
 	Number   int64  // of the answer, from 1 or the start of pagination "page"
 	Offset   int64  // records before it, from 0 or the start of pagination "offset"
 	Cursor   string // empty for the first answer, of which expressions see null
 	Size     int    // records asked for; 0: not written
 	Variable string // where pagination "relay" wants the cursor; empty: another pagination
+	Since    string // time from which on is asked; empty where everything is, of which expressions see null
 }
 
-// Payload is what the requests of a source carry: the value of an expression, made into bytes. One that refers to page is
-// evaluated anew for each answer.
+// Payload is what the requests of a source carry: the value of an expression, made into bytes. One that refers to page or
+// since is evaluated anew for each answer.
 type Payload struct {
 	name  string
 	expr  hcl.Expression // nil: not written
@@ -32,6 +33,7 @@ type Payload struct {
 	write func(v cty.Value, at Page) ([]byte, error)
 	quote func(text string) (string, error)
 	pages []hcl.Traversal // what it refers to of page
+	since []hcl.Traversal // what it refers to of since
 	relay bool            // the cursor is put where it belongs without being referred to
 }
 
@@ -45,23 +47,31 @@ func ReadPayload(r *attr.Reader, name string, write func(v cty.Value, at Page) (
 	}
 	r.Conceal(p.expr)
 	for _, t := range p.expr.Variables() {
-		if t.RootName() == "page" {
+		switch t.RootName() {
+		case "page":
 			p.pages = append(p.pages, t)
+		case "since":
+			p.since = append(p.since, t)
 		}
 	}
 	return p
 }
 
-// moves reports whether requests differ from page to page by what they carry.
-func (p *Payload) moves() bool { return p != nil && (len(p.pages) > 0 || p.relay) }
+// moves reports whether requests differ by what they carry.
+func (p *Payload) moves() bool {
+	return p != nil && (len(p.pages) > 0 || len(p.since) > 0 || p.relay)
+}
+
+// dates reports whether the expression refers to the time that is asked from.
+func (p *Payload) dates() bool { return p != nil && len(p.since) > 0 }
 
 // uses reports whether the expression refers to one of these parts of page.
 func (p *Payload) uses(parts ...string) bool {
-	return p != nil && slices.ContainsFunc(p.pages, func(t hcl.Traversal) bool { return slices.Contains(parts, pagePart(t)) })
+	return p != nil && slices.ContainsFunc(p.pages, func(t hcl.Traversal) bool { return slices.Contains(parts, partOf(t)) })
 }
 
-// pagePart is the name behind page; empty where it is none.
-func pagePart(t hcl.Traversal) string {
+// partOf is the name behind page or since; empty where it is none.
+func partOf(t hcl.Traversal) string {
 	if len(t) > 1 {
 		if step, ok := t[1].(hcl.TraverseAttr); ok {
 			return step.Name
@@ -85,6 +95,10 @@ func (p *Payload) check(r *attr.Reader, paging *paging) (first []byte, asks cty.
 		}
 		_, ok = p.try(r, start)
 	}
+	if ok && p.dates() {
+		start.Since = "2026-01-31T12:00:00Z"
+		_, ok = p.try(r, start)
+	}
 	if ok && p.expr != nil {
 		var diags hcl.Diagnostics
 		asks, diags = p.value(Page{Number: 1, Size: 1})
@@ -103,8 +117,15 @@ func (p *Payload) refers(r *attr.Reader, paging *paging) bool {
 		parts = append(parts, "cursor")
 	}
 	before := r.Errors()
+	for _, t := range p.since {
+		if len(r.Blocks("since")) == 0 {
+			r.Errorf(t.SourceRange(), "Nothing to ask from", "since.value is the time that a since block finds in the records; add one.")
+		} else if partOf(t) != "value" {
+			r.Errorf(t.SourceRange(), "Unknown name", "Of since there is since.value.")
+		}
+	}
 	for _, t := range p.pages {
-		part := pagePart(t)
+		part := partOf(t)
 		switch {
 		case paging.kind == single && before > 0:
 			return false // the mistake may be in the pagination
@@ -148,6 +169,11 @@ func (p *Payload) try(r *attr.Reader, at Page) ([]byte, bool) {
 
 // nullable explains what HCL says of a null in a text.
 func (p *Payload) nullable(diags hcl.Diagnostics, at Page) hcl.Diagnostics {
+	if at.Since == "" && p.dates() {
+		for _, d := range diags {
+			d.Detail += ` since.value is null where everything is asked for: write since.value == null ? … : … around it.`
+		}
+	}
 	if at.Cursor == "" && p.uses("cursor") {
 		for _, d := range diags {
 			d.Detail += ` page.cursor is null for the first page: write ${coalesce(page.cursor, "")}, or leave out what is around it with %{ if page.cursor != null }…%{ endif }.`
@@ -161,7 +187,7 @@ func (p *Payload) value(at Page) (cty.Value, hcl.Diagnostics) {
 	if p.expr == nil {
 		return cty.NilVal, nil
 	}
-	if len(p.pages) == 0 {
+	if len(p.pages) == 0 && len(p.since) == 0 {
 		return attr.Eval(p.expr, p.ctx)
 	}
 	cursor := cty.NullVal(cty.String)
@@ -176,8 +202,12 @@ func (p *Payload) value(at Page) (cty.Value, hcl.Diagnostics) {
 		}
 		cursor = attr.Text(text)
 	}
+	from := cty.NullVal(cty.String)
+	if at.Since != "" {
+		from = cty.StringVal(at.Since)
+	}
 	ctx := p.ctx.NewChild()
-	ctx.Variables = map[string]cty.Value{"page": cty.ObjectVal(map[string]cty.Value{
+	ctx.Variables = map[string]cty.Value{"since": cty.ObjectVal(map[string]cty.Value{"value": from}), "page": cty.ObjectVal(map[string]cty.Value{
 		"number": cty.NumberIntVal(at.Number), "offset": cty.NumberIntVal(at.Offset),
 		"cursor": cursor, "size": cty.NumberIntVal(int64(at.Size)),
 	})}
@@ -204,6 +234,26 @@ func where(expr hcl.Expression, text string) error {
 	}
 	rng := expr.Range()
 	return fmt.Errorf("%s:%d: %s", rng.Filename, rng.Start.Line, strings.TrimSuffix(text, "."))
+}
+
+// parameters writes a map as the query of an address, nulls left out.
+func parameters(v cty.Value, at Page) ([]byte, error) {
+	plain, _ := v.Unmark()
+	if t := plain.Type(); plain.IsNull() || !t.IsObjectType() && !t.IsMapType() {
+		return nil, errors.New("a map is required: { NAME = … }")
+	}
+	pairs := url.Values{}
+	for name, value := range plain.AsValueMap() {
+		if value.IsNull() {
+			continue
+		}
+		text, err := PlainText(value, at)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", name, err)
+		}
+		pairs.Set(name, text)
+	}
+	return []byte(pairs.Encode()), nil
 }
 
 // PlainText is the text of a string, number or boolean, for the write function of a Payload.

@@ -109,6 +109,94 @@ pagination "page" {
 	}
 }
 
+// TestAFilterInAText asks as OData does: the time and the pages stand inside larger values of the query.
+func TestAFilterInAText(t *testing.T) {
+	var asked []string
+	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		query := r.URL.Query()
+		asked = append(asked, query.Encode())
+		w.Header().Set("Date", "Sat, 21 Nov 2026 12:00:00 GMT")
+		switch {
+		case query.Get("$filter") != "" && query.Get("$range") == "0-1":
+			fmt.Fprint(w, `{"value":[{"id":2,"changed":"2026-11-21T11:00:00Z"}]}`)
+		case query.Get("$range") == "0-1":
+			fmt.Fprint(w, `{"value":[{"id":1,"changed":"2026-11-21T09:00:00Z"},{"id":2,"changed":"2026-11-21T10:00:00Z"}]}`)
+		default:
+			fmt.Fprint(w, `{"value":[]}`)
+		}
+	})
+	s := source(t, newShared(), fmt.Sprintf(`url = "%s/Orders?$format=json"
+query = {
+  "$filter" = since.value == null ? null : "Changed ge datetimeoffset'${since.value}' & more"
+  "$range"  = "${page.offset}-${page.offset + page.size - 1}"
+}
+decode "json" { items = "value" }
+pagination "offset" { size = 2 }
+since {
+  value   = "changed"
+  overlap = "1h"
+}`, address))
+	first := fetch(t, s, nil)
+	first.want(t, `1.1 {"id":1,"changed":"2026-11-21T09:00:00Z"}`, `1.2 {"id":2,"changed":"2026-11-21T10:00:00Z"}`)
+	if second := fetch(t, s, first.Outcome.Next); second.Err != nil || !second.Outcome.Incremental || len(second.Records) != 1 {
+		t.Fatalf("%+v %v %q", second.Outcome, second.Err, second.Records)
+	}
+	want := []string{
+		"%24format=json&%24range=0-1", "%24format=json&%24range=2-3",
+		"%24filter=Changed+ge+datetimeoffset%272026-11-21T09%3A00%3A00Z%27+%26+more&%24format=json&%24range=0-1",
+		"%24filter=Changed+ge+datetimeoffset%272026-11-21T09%3A00%3A00Z%27+%26+more&%24format=json&%24range=1-2",
+	}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked %q\nwant %q", asked, want)
+	}
+}
+
+// TestATimeInABody: of a POST, with what initial says for everything.
+func TestATimeInABody(t *testing.T) {
+	var asked []string
+	s := source(t, newShared(), fmt.Sprintf(`url = %q
+method = "POST"
+json = { jql = since.value == null ? "order by id" : "updated >= '${since.value}'" }
+since {
+  value   = "at"
+  initial = "2026-01-01"
+  overlap = "0s"
+}`, serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		content, _ := io.ReadAll(r.Body)
+		asked = append(asked, string(content))
+		fmt.Fprint(w, `[{"id":1,"at":"2026-03-04"}]`)
+	})))
+	first := fetch(t, s, nil)
+	first.want(t, `1.1 {"id":1,"at":"2026-03-04"}`)
+	if second := fetch(t, s, first.Outcome.Next); second.Err != nil || !second.Outcome.Incremental {
+		t.Errorf("%+v %v", second.Outcome, second.Err)
+	}
+	if want := []string{`{"jql":"updated >= '2026-01-01'"}`, `{"jql":"updated >= '2026-03-04'"}`}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q\nwant %q", asked, want)
+	}
+}
+
+// TestLinksWithATotal: the total of a listing that is paged by links, as GitLab declares it.
+func TestLinksWithATotal(t *testing.T) {
+	total := "3"
+	s := source(t, newShared(), fmt.Sprintf("url = %q\npagination \"link\" { total_header = \"X-Total\" }", serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		w.Header().Set("X-Total", total)
+		if r.URL.Query().Get("page") == "2" {
+			fmt.Fprint(w, `[{"id":3}]`)
+			return
+		}
+		w.Header().Set("Link", `<?page=2>; rel="next"`)
+		fmt.Fprint(w, `[{"id":1},{"id":2}]`)
+	})))
+	first := fetch(t, s, nil)
+	first.want(t, `1.1 {"id":1}`, `1.2 {"id":2}`, `2.1 {"id":3}`)
+	if again := fetch(t, s, first.Outcome.Next); again.Err != nil || !again.Outcome.NotModified {
+		t.Errorf("the same again: %+v %v", again.Outcome, again.Err)
+	}
+	total = "4"
+	fetch(t, s, first.Outcome.Next).wantError(t, `page 2: 3 records came, but "X-Total" declares 4`)
+}
+
 func TestABodyThatDoesNotMoveIsACircle(t *testing.T) {
 	a := &asked{start: func(map[string]json.RawMessage) int { return 0 }, rest: func(int) string { return `,"next":"x"` }}
 	s := source(t, newShared(), fmt.Sprintf(`url = %q

@@ -23,7 +23,7 @@ import (
 // since is how a source is asked for what changed since a watermark: the newest value its records had. A fetch without
 // one reads everything, from initial on where that is set: what is older is no part of the source.
 type since struct {
-	param   string
+	param   string // empty: the requests say it elsewhere
 	value   decode.Path
 	path    string      // value, as gjson reads it
 	initial stamp.Stamp // zero: none
@@ -31,14 +31,19 @@ type since struct {
 	ahead   sync.Once // says that the values lie in the future
 }
 
-// incremental reads the since block; nil without one.
-func (s *Source) incremental(r *attr.Reader) *since {
+// incremental reads the since block; nil without one. said tells that the requests refer to since.value.
+func (s *reading) incremental(r *attr.Reader, said bool) *since {
 	b := r.Block("since", 0)
 	if b == nil {
 		return nil
 	}
 	c := r.Child(b, "since")
-	w := &since{param: c.Required("param"), overlap: c.Duration("overlap", 5*time.Minute, 0)}
+	w := &since{overlap: c.Duration("overlap", 5*time.Minute, 0)}
+	if said {
+		w.param = c.String("param", "")
+	} else {
+		w.param = c.Required("param")
+	}
 	var err error
 	if text := c.Required("value"); text != "" {
 		if w.value, err = decode.ParsePath(text); err != nil || w.value == nil {
@@ -66,27 +71,35 @@ func (s *Source) incremental(r *attr.Reader) *since {
 	return w
 }
 
-// whole is the address that answers with everything there is.
-func (s *Source) whole() *url.URL {
-	if s.since == nil || s.since.initial.Text == "" {
-		return s.url
+// start is the time to ask from for everything there is; empty: none.
+func (w *since) start() string {
+	if w == nil {
+		return ""
 	}
-	return address.With(s.url, s.since.param, s.since.initial.Text)
+	return w.initial.Text
 }
 
-// from is the address that answers with what changed since mark; the overlap finds what came late or was equal.
-func (s *Source) from(mark stamp.Stamp) *url.URL {
-	style, initial := mark, s.since.initial
+// from is the time to ask from for what changed since mark; the overlap finds what came late or was equal.
+func (w *since) from(mark stamp.Stamp) string {
+	style, initial := mark, w.initial
 	// Whoever wrote an initial value wrote it as the parameter takes it. Only of a small number, such as 0, nobody knows
 	// what it counts.
 	if initial.Text != "" && (initial.Layout != "" || mark.Layout != "" || initial.At.After(earliest)) {
 		style = initial
 	}
-	at := mark.At.Add(-s.since.overlap)
+	at := mark.At.Add(-w.overlap)
 	if at.Before(initial.At) {
-		return s.whole()
+		return w.start()
 	}
-	return address.With(s.url, s.since.param, style.Spell(at))
+	return style.Spell(at)
+}
+
+// ask is the address that answers with what changed from a time on.
+func (w *since) ask(base *url.URL, from string) *url.URL {
+	if w == nil || w.param == "" || from == "" {
+		return base
+	}
+	return address.With(base, w.param, from)
 }
 
 // A watermark is a checkpoint of its own kind: a version, then what it belongs to and the value as the source wrote it.

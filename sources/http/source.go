@@ -37,7 +37,8 @@ type Plan struct {
 	// FaultsAre500 says that status 500 is how the kind answers what it does not want to do, so that trying again is no use.
 	FaultsAre500 bool
 
-	inQuery bool // pages may be told apart by parameters of the query
+	inQuery bool     // pages may be told apart by parameters of the query
+	query   *Payload // parameters that differ from page to page; nil: they stand in URL
 }
 
 // Source is one HTTP API, as a source block describes it.
@@ -52,6 +53,7 @@ type Source struct {
 	header   nethttp.Header
 	body     []byte   // what requests carry
 	payload  *Payload // that differs from page to page; nil: it is always body
+	query    *Payload // so do parameters; nil: they stand in url
 	seal     func([]byte) ([]byte, error)
 	explain  func(string, []byte) *decode.RefusedError
 	format   decode.Format
@@ -95,6 +97,7 @@ type reading struct {
 	perSecond float64
 	asks      string    // what a plan asks for beside what requests carry
 	carries   cty.Value // what they are made of, whatever the pagination
+	queries   cty.Value // so for the parameters
 }
 
 func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
@@ -110,6 +113,9 @@ func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
 	}
 	if p.Payload.moves() {
 		src.payload = p.Payload
+	}
+	if src.query = p.query; src.query != nil {
+		_, src.queries = src.query.check(r, &src.paging)
 	}
 	src.success = readSuccess(r, p.Format)
 	src.fields = src.success.after(src.paging.fields)
@@ -154,9 +160,12 @@ func (s *reading) identify() string {
 	shown := *s.url
 	shown.RawQuery = ""
 	// Before the first login, so that a token cannot be part of it.
-	parts := append([]string{s.scrub(s.whole().String())}, s.asked()...)
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	parts = []string{s.kind, s.method, shown.String(), s.format.Identity()}
+	whole := s.since.ask(s.url, s.since.start()).String()
+	if s.since != nil && s.since.param == "" {
+		whole += " " + s.since.start()
+	}
+	sum := sha256.Sum256([]byte(s.scrub(whole) + "\x00" + s.asked()))
+	parts := []string{s.kind, s.method, shown.String(), s.format.Identity()}
 	if s.members != "" {
 		parts = append(parts, "members", s.members)
 	}
@@ -164,7 +173,7 @@ func (s *reading) identify() string {
 }
 
 // asked is what requests ask for, without secrets. A text that as a whole is one came out of a file: it is what is asked.
-func (s *reading) asked() []string {
+func (s *reading) asked() string {
 	document := func(text string) string {
 		for _, secret := range s.secrets {
 			if strings.TrimSpace(secret) != strings.TrimSpace(text) {
@@ -173,27 +182,34 @@ func (s *reading) asked() []string {
 		}
 		return text
 	}
-	carried := ""
-	switch v := attr.Reveal(s.carries); {
-	case v == cty.NilVal || v.IsNull():
-	case v.Type() == cty.String:
-		plain, _ := v.Unmark()
-		carried = document(plain.AsString())
-	default:
-		hidden, err := cty.Transform(v, func(_ cty.Path, e cty.Value) (cty.Value, error) {
-			if plain, _ := e.Unmark(); plain.Type() == cty.String && !plain.IsNull() {
-				return cty.StringVal(s.scrub(plain.AsString())), nil
-			}
-			return e, nil
-		})
-		if raw, err2 := attr.MarshalJSON(hidden); err == nil && err2 == nil {
-			carried = string(raw)
+	parts := []string{}
+	for _, v := range []cty.Value{s.carries, s.queries} {
+		switch v = attr.Reveal(v); {
+		case v == cty.NilVal || v.IsNull():
+			parts = append(parts, "")
+		case v.Type() == cty.String:
+			plain, _ := v.Unmark()
+			parts = append(parts, document(plain.AsString()))
+		default:
+			parts = append(parts, s.leaves(v))
 		}
 	}
-	if s.asks == "" {
-		return []string{carried}
+	return strings.TrimRight(strings.Join(append(parts, document(s.asks)), "\x00"), "\x00")
+}
+
+// leaves writes a value as JSON, without the secrets in its texts.
+func (s *reading) leaves(v cty.Value) string {
+	hidden, err := cty.Transform(v, func(_ cty.Path, e cty.Value) (cty.Value, error) {
+		if plain, _ := e.Unmark(); plain.Type() == cty.String && !plain.IsNull() {
+			return cty.StringVal(s.scrub(plain.AsString())), nil
+		}
+		return e, nil
+	})
+	if err != nil {
+		return ""
 	}
-	return []string{carried, document(s.asks)}
+	raw, _ := attr.MarshalJSON(hidden) // it was written before
+	return string(raw)
 }
 
 // header is what every request says: what is ours, what the kind says, what the block says.
