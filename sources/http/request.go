@@ -59,6 +59,9 @@ func (s *Source) ended(resp *nethttp.Response) (bool, error) {
 	if s.login == nil || resp == nil || resp.Request == nil {
 		return false, nil
 	}
+	if _, limited := usedUp(resp, time.Now()); limited {
+		return false, nil // which says nothing of the login
+	}
 	return s.login.Renew(resp)
 }
 

@@ -25,8 +25,8 @@ type Login interface {
 	// needed. What is made for each sending anew is left to Sign. An error may be a *bridge.BusyError, and holds no
 	// secret.
 	Apply(ctx context.Context, req *http.Request) error
-	// Renew looks at every answer; its body can still be read in full. It reports whether the login has run out: then what it kept is
-	// forgotten, and the request is worth making once more. An error says why no login would help.
+	// Renew looks at every answer; its body can still be read in full. It reports whether the login has run out: then what
+	// it kept is forgotten, and the request is worth making once more. An error says why no login would help.
 	Renew(resp *http.Response) (again bool, err error)
 	// Credentials are what must not show in any text, as they go over the wire, beyond the secrets of the configuration.
 	Credentials() []string

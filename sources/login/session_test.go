@@ -274,3 +274,24 @@ func TestSessionWaitsNoLongerThanTheJob(t *testing.T) {
 	close(release)
 	<-done
 }
+
+// A refusal for a limit that is used up is no reason to log in again.
+func TestSessionOutlastsALimit(t *testing.T) {
+	p := &portal{ended: status(401)}
+	limited := false
+	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if limited {
+			w.Header().Set("X-RateLimit-Remaining", "0")
+			w.Header().Set("X-RateLimit-Reset", "30")
+			w.WriteHeader(nethttp.StatusForbidden)
+			return
+		}
+		p.ServeHTTP(w, r)
+	})
+	h := newHouse(t)
+	s := h.source(t, sessionBlock, address, "")
+	h.want(t, s, `"GET /data"`)
+	limited = true
+	h.wantError(t, s, "answered 403 Forbidden: the requests that the source allows are used up")
+	p.want(t, "POST /login", "GET /welcome", "GET /data")
+}

@@ -68,3 +68,38 @@ func TestSigV4OfAWS(t *testing.T) {
 		}
 	}
 }
+
+// Examples of AWS's documentation: of IAM, and of S3, which wants the hash of the body in a header and its path as it is.
+func TestSigV4OfAWSServices(t *testing.T) {
+	for _, test := range []struct{ service, url, kind, key, secret, at, signed, want string }{
+		{"iam", "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08", "application/x-www-form-urlencoded; charset=utf-8", "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830T123600Z",
+			"content-type;host;x-amz-date", "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"},
+		{"s3", "https://examplebucket.s3.amazonaws.com/?lifecycle", "", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524T000000Z",
+			"host;x-amz-content-sha256;x-amz-date", "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"},
+		{"s3", "https://examplebucket.s3.amazonaws.com:443/?max-keys=2&prefix=J", "", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524T000000Z",
+			"host;x-amz-content-sha256;x-amz-date", "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"},
+	} {
+		l := sigv4{credentials: aws.Credentials{AccessKeyID: test.key, SecretAccessKey: test.secret}, region: "us-east-1", service: test.service, signer: v4.NewSigner()}
+		at, err := time.Parse("20060102T150405Z", test.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest("GET", test.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.kind != "" {
+			req.Header.Set("Content-Type", test.kind)
+		}
+		if err := l.signAt(req, at); err != nil {
+			t.Fatal(err)
+		}
+		want := "SignedHeaders=" + test.signed + ", Signature=" + test.want
+		if got := req.Header.Get("Authorization"); !strings.HasSuffix(got, want) {
+			t.Errorf("%s:\n got %s\nwant %s", test.url, got, want)
+		}
+		if strings.Contains(req.Host, ":") {
+			t.Errorf("%s is sent to %s, which is not what was signed", test.url, req.Host)
+		}
+	}
+}
