@@ -14,6 +14,9 @@ import (
 	"github.com/hookbridge/bridge/sources/decode/xml"
 )
 
+// largest is how many bytes an entry may have.
+const largest = 8 << 20
+
 // Format is a feed. Every entry is a record, a JSON object with these members in this order, each only if the entry has
 // it: id (the guid or id, or else the link), title, link, links, published, published_text, updated, updated_text, summary,
 // content, authors (name, email, uri), categories, enclosures (url, type, length), extensions (prefix, name, then name,
@@ -39,13 +42,13 @@ func (Format) Enveloped() bool { return false }
 func (Format) Window() bool { return true }
 
 // Split hands every entry to emit; see decode.Format. gofeed parses entries one by one, each within the elements that stood
-// around it, so that memory does not grow with the feed.
+// around it, so that memory does not grow with the feed. An entry may have 8 MiB.
 func (Format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item int) error) (decode.Envelope, error) {
 	o, err := o.WithDefaults()
 	if err != nil {
 		return decode.Envelope{}, err
 	}
-	o.Fields = nil
+	o.Fields, o.Record = nil, min(o.Record, largest)
 	text, _, err := xml.UTF8(r, charset.Charset{}, o.ContentType)
 	if err != nil {
 		return decode.Envelope{}, err

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	mostParts  = 100_000  // elements and attributes of an entry, which gofeed turns into much more
+	mostParts  = 20_000   // tags, texts, comments and attributes of an entry, which gofeed turns into much more and joins one by one
 	longestTag = 64 << 10 // bytes of the tags around the entries, which are read again with every entry
 	slack      = 64 << 10
 )
@@ -71,6 +71,11 @@ func splitXML(r io.Reader, o decode.Options, emit func(raw []byte, item int) err
 }
 
 func (s *splitter) take(token stdxml.Token, begin int64) error {
+	if s.inside > 0 {
+		if s.parts++; s.parts > mostParts {
+			return &decode.LimitError{Item: s.envelope.Items + 1, Limit: fmt.Sprintf("has more than %d tags, texts and attributes", mostParts)}
+		}
+	}
 	switch t := token.(type) {
 	case stdxml.StartElement:
 		s.depth++
@@ -96,11 +101,9 @@ func (s *splitter) take(token stdxml.Token, begin int64) error {
 func (s *splitter) start(t stdxml.StartElement, begin int64) error {
 	name := strings.ToLower(t.Name.Local)
 	if s.inside > 0 {
-		switch s.parts += 1 + len(t.Attr); {
-		case s.depth-s.inside >= s.options.Depth:
+		s.parts += len(t.Attr)
+		if s.depth-s.inside >= s.options.Depth {
 			return s.options.TooDeep(s.envelope.Items + 1)
-		case s.parts > mostParts:
-			return &decode.LimitError{Item: s.envelope.Items + 1, Limit: fmt.Sprintf("has more than %d elements and attributes", mostParts)}
 		}
 		return nil
 	}
