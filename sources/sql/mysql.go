@@ -31,6 +31,7 @@ func readMySQL(dsn, _ string) (database, error) {
 		return nil, errors.New("it sets time_zone, but sessions are always in UTC; take time_zone out")
 	}
 	config.ParseTime, config.MultiStatements, config.InterpolateParams = false, false, false
+	config.AllowAllFiles = false // or a server could ask for any file of this machine
 	config.Logger = &mysql.NopLogger{}
 	if config.Timeout == 0 {
 		config.Timeout = connectTimeout
