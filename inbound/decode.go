@@ -20,7 +20,8 @@ import (
 type Decoding string
 
 // The decodings. A form becomes an object of strings, and of arrays where a name comes more than once. XML becomes an
-// object named like its root: attributes are @name, text beside them is #text, repeated elements are arrays.
+// object named like its root: attributes are @name, text beside them is #text, repeated elements are arrays,
+// one that says xsi:nil is null.
 const (
 	JSON Decoding = "json"
 	Form Decoding = "form"

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -176,10 +177,13 @@ func declared(charset string, body []byte) func(string, io.Reader) (io.Reader, e
 	}
 }
 
+// from reads a charset by its IANA name, as sources do, or by one of the labels that browsers know.
 func from(charset string, in io.Reader) (io.Reader, error) {
-	encoding, err := htmlindex.Get(charset)
-	if err != nil {
-		return nil, &charsetError{charset}
+	encoding, err := ianaindex.IANA.Encoding(charset)
+	if err != nil || encoding == nil {
+		if encoding, err = htmlindex.Get(charset); err != nil {
+			return nil, &charsetError{charset}
+		}
 	}
 	return transform.NewReader(in, encoding.NewDecoder()), nil
 }

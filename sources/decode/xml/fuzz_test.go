@@ -40,6 +40,7 @@ func webhook(t testing.TB, document, contentType string) (string, error) {
 func root(t testing.TB, document, contentType string) (string, error) {
 	t.Helper()
 	decoder := stdxml.NewDecoder(strings.NewReader(document))
+	decoder.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	for {
 		token, err := decoder.RawToken()
 		if err != nil {
@@ -75,6 +76,9 @@ func TestWebhooksAndRecordsAgree(t *testing.T) {
 		"<o>\u00a0x\u2003</o>",
 		"<o>\n<a> x </a>\r\n</o>",
 		`<o xmlns:i="http://www.w3.org/2001/XMLSchema-instance"><a i:nil="true"/><b i:nil="1" id="2"/><c i:nil="true">x</c><d nil="true"/></o>`,
+		"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><o>K\xf6ln \x80</o>",
+		"<?xml version=\"1.0\" encoding=\"cp1252\"?><o>K\xf6ln \x80</o>",
+		"<?xml version=\"1.0\" encoding=\"Shift_JIS\"?><o>\x93\xfa</o>",
 	} {
 		got, err := root(t, document, "")
 		want, wantErr := webhook(t, document, "")

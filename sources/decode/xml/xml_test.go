@@ -134,8 +134,11 @@ func rootOf(document string) string {
 // Both ways of grouping, one by one and by a map, give the same.
 func TestManyFieldsAreGroupedLikeFew(t *testing.T) {
 	var document, want strings.Builder
-	document.WriteString(`<o a:k="1" b:k="2">`)
+	document.WriteString(`<o a:k="1" b:k="2"` + attributes(20) + `>`)
 	want.WriteString(`{"@a:k":"1","@b:k":"2"`)
+	for i := range 20 {
+		fmt.Fprintf(&want, `,"@a%d":"1"`, i)
+	}
 	for i := range 40 {
 		fmt.Fprintf(&document, "<e%d>x</e%d><l>%d</l>", i, i, i)
 		if i == 0 {
