@@ -76,6 +76,8 @@ func TestFeeds(t *testing.T) {
 2 {"id":"https://other.example/2","links":["https://other.example/2"],"content":"<&>"}
 `},
 		{"JSON Feed 1.0", `{"version":"https://jsonfeed.org/version/1","items":[{"id":"1","author":{"name":"Ada (ada@example.com)"}}]}`, `1 {"id":"1","authors":[{"name":"Ada","email":"ada@example.com"}]}` + "\n"},
+		{"times that RFC 3339 cannot write in UTC", `{"items":[{"id":"1","date_published":"9999-12-31T23:59:59-01:00","date_modified":"0000-01-01T00:00:00+01:00"}]}`,
+			`1 {"id":"1","published_text":"9999-12-31T23:59:59-01:00","updated_text":"0000-01-01T00:00:00+01:00"}` + "\n"},
 		{"no entries", `<rss><channel/></rss>`, ""},
 		{"no items", `{"items":[]}`, ""},
 		{"control characters", "<rss><channel><item><guid>1</guid><title>a\x0b\x00b</title></item></channel></rss>", "1 {\"id\":\"1\",\"title\":\"ab\"}\n"},
@@ -182,8 +184,17 @@ func TestErrorsOfOthersComeThrough(t *testing.T) {
 		if err != mine {
 			t.Errorf("the reader's error came back as %v", err)
 		}
+		_, err = feed.Format{}.Split(io.MultiReader(strings.NewReader(start), idle{}), decode.Options{}, nil)
+		if !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("a reader without progress: %v", err)
+		}
 	}
 }
+
+// idle has nothing to say and never ends.
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
 
 func TestAFeedIsAWindow(t *testing.T) {
 	var f decode.Format = feed.Format{}
