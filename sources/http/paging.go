@@ -45,20 +45,6 @@ type paging struct {
 	fields      []decode.Path // all of the above that stand in the envelope
 }
 
-// place is where an answer is asked for: an address and, where the request carries something, that.
-type place struct {
-	Page
-	address *url.URL
-	given   bool // the address came with an answer, all of it
-	body    []byte
-}
-
-// here completes a page with what is the same for all.
-func (p *paging) here(at Page) Page {
-	at.Size, at.Variable = p.size, p.variable
-	return at
-}
-
 // answer is one page, as far as paging is concerned.
 type answer struct {
 	known

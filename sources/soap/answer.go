@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"mime"
 	"slices"
 	"strings"
 
@@ -47,6 +48,9 @@ func below(names ...string) decode.Path { return append(slices.Clone(inFault), n
 // Split cuts the records out of an answer; see decode.Format. A fault is a *decode.RefusedError, and a document that is no
 // envelope a *decode.ItemsError, whatever else is in it.
 func (f format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item int) error) (decode.Envelope, error) {
+	if kind, _, _ := mime.ParseMediaType(o.ContentType); kind == "multipart/related" {
+		return decode.Envelope{}, errors.New("the answer has attachments (MTOM), which are not read; have the service send it without")
+	}
 	at := len(o.Fields)
 	o.Fields = slices.Concat(o.Fields, told)
 	envelope, err := f.Format.Split(r, o, emit)

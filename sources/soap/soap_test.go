@@ -148,6 +148,16 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+func TestAttachmentsAreNotRead(t *testing.T) {
+	s := source(t, fmt.Sprintf("url = %q\nbody = \"<a/>\"\nitems = \"//order\"", serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+		w.Header().Set("Content-Type", `multipart/related; type="application/xop+xml"; boundary="b"`)
+		_, _ = io.WriteString(w, "--b\r\nContent-Type: application/xop+xml\r\n\r\n"+wrapped(`<order/>`)+"\r\n--b--")
+	})))
+	if got := fetch(t, s); !strings.HasPrefix(got, "error: source.soap: the answer has attachments (MTOM), which are not read; have the service send it without (status 200, multipart/related") {
+		t.Error(got)
+	}
+}
+
 // TestEachTryHasItsOwnToken: a server that broke down may have seen the first one, and takes none twice.
 func TestEachTryHasItsOwnToken(t *testing.T) {
 	var bodies []string
