@@ -167,6 +167,33 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatChanged: the watermark goes where the variables say.
+func TestOnlyWhatChanged(t *testing.T) {
+	var seen []any
+	s := source(t, fmt.Sprintf(`url = %q
+query = "query Q($since: String) { a(since: $since) { id updatedAt } }"
+variables = { since = since.value }
+items = "data.a"
+since {
+  value   = "updatedAt"
+  overlap = "1m"
+}`, serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		var a asked
+		_ = json.NewDecoder(r.Body).Decode(&a)
+		seen = append(seen, a.Variables["since"])
+		fmt.Fprint(w, `{"data":{"a":[{"id":1,"updatedAt":"2026-03-04T05:06:07Z"}]}}`)
+	})))
+	_, first := fetch(t, s, nil)
+	var records int
+	outcome, err := s.Fetch(t.Context(), bridge.FetchOptions{From: first.Next}, func(bridge.Record) error { records++; return nil })
+	if err != nil || !outcome.Incremental || outcome.Complete || records != 1 {
+		t.Errorf("%+v %v, %d records", outcome, err, records)
+	}
+	if diff := cmp.Diff([]any{nil, "2026-03-04T05:05:07Z"}, seen); diff != "" {
+		t.Errorf("asked since (-want +got):\n%s", diff)
+	}
+}
+
 func TestDecodeNotesEveryMistake(t *testing.T) {
 	const url = "url = \"http://x\"\n"
 	for _, test := range []struct{ name, block, want string }{
@@ -190,6 +217,9 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"offsets that are all alike", url + "query = \"query Q($o: Int) { a(s: $o) { id } }\"\nitems = \"data.a\"\npagination \"offset\" {}", `4: Every page would be asked for with the same request: refer to page.offset in "variables".`},
 		{"a size that nothing takes", url + "query = \"query Q($o: Int) { a(s: $o) { id } }\"\nitems = \"data.a\"\nvariables = { o = page.offset }\npagination \"offset\" { size = 10 }", `5: Nothing asks for so many records: refer to page.size in "variables", or leave it out.`},
 		{"a parameter of the query string", url + "query = \"query Q($o: Int) { a(s: $o) { id } }\"\nitems = \"data.a\"\nvariables = { o = page.offset }\npagination \"offset\" { param = \"o\" }", `5: An argument named "param" is not expected here.`},
+		{"a time that is told nowhere", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\nsince {\n  value = \"u\"\n}", `4: Everything would be asked for each time: refer to since.value in "variables".`},
+		{"a time by a parameter", url + "query = \"query Q($u: String) { a(u: $u) { id } }\"\nitems = \"data.a\"\nvariables = { u = since.value }\nsince {\n  value = \"u\"\n  param = \"u\"\n}", `7: An argument named "param" is not expected here.`},
+		{"a time without since", url + "query = \"query Q($u: String) { a(u: $u) { id } }\"\nitems = \"data.a\"\nvariables = { u = since.value }", `4: since.value is the time that a since block finds in the records; add one.`},
 		{"pages by link", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\npagination \"link\" {}", `4: There is no pagination "link". There is: relay, cursor, offset, page.`},
 		{"a decoder", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\ndecode \"json\" {}", `4: A block of type "decode" is not expected here.`},
 		{"success of the records", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\nsuccess = length(body.data.a) > 0", `4: body.data.a is, or holds, the records`},

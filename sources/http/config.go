@@ -34,7 +34,6 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	}
 	p.carries(r)
 	reading := s.read(r, dir, &p)
-	reading.since = reading.incremental(r, p.Payload.dates() || p.query.dates())
 	reading.members = archive.Pattern(r)
 	src, diags := reading.open()
 	if src == nil {

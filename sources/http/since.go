@@ -31,18 +31,21 @@ type since struct {
 	ahead   sync.Once // says that the values lie in the future
 }
 
-// incremental reads the since block; nil without one. said tells that the requests refer to since.value.
-func (s *reading) incremental(r *attr.Reader, said bool) *since {
+// incremental reads the since block; nil without one.
+func (s *reading) incremental(r *attr.Reader, p *Plan) *since {
 	b := r.Block("since", 0)
 	if b == nil {
 		return nil
 	}
 	c := r.Child(b, "since")
 	w := &since{overlap: c.Duration("overlap", 5*time.Minute, 0)}
-	if said {
+	switch said := p.Payload.dates() || p.query.dates(); {
+	case p.inQuery && said:
 		w.param = c.String("param", "")
-	} else {
+	case p.inQuery:
 		w.param = c.Required("param")
+	case !said:
+		c.Errorf(b.DefRange(), "Nothing would change", "Everything would be asked for each time: refer to since.value in %q.", p.Payload.name)
 	}
 	var err error
 	if text := c.Required("value"); text != "" {

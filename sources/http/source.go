@@ -127,6 +127,7 @@ func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
 	src.certs = s.certificates(r, dir)
 	src.key.tls = src.certs.sum
 	src.login = s.logins.Read(r, s.door(p.URL, src.certs, dir))
+	src.since = src.incremental(r, p)
 	src.maxPages = r.Int("max_pages", 10000, 1, 1<<30)
 	src.maxBody = r.Size("max_body", 2<<30)
 	src.perSecond = r.Rate("rate")
