@@ -146,3 +146,33 @@ func BenchmarkFetchLarge(b *testing.B) {
 		b.SetBytes(outcome.Bytes)
 	}
 }
+
+// BenchmarkPagesInABody reads 200 pages whose requests are an expression evaluated for each, and whose answers are judged
+// by one. of-bare is its speed as a share of that of the same pages asked for by a parameter and not judged, in one run.
+func BenchmarkPagesInABody(b *testing.B) {
+	const pages = 200
+	address := serve(b, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"error":null,"total":200,"data":[{"id":1}]}`)
+	})
+	const rest = "decode \"json\" { items = \"data\" }\npagination \"page\" { total = \"total\" }\n"
+	judged := source(b, newShared(), fmt.Sprintf("url = %q\nmethod = \"POST\"\njson = { filter = { status = \"open\" }, page = page.number }\nsuccess = try(body.error, null) == null\n%s", address, rest))
+	plain := source(b, newShared(), fmt.Sprintf("url = %q\nmethod = \"POST\"\njson = { filter = { status = \"open\" } }\n%s", address, rest))
+	var ours, bare time.Duration
+	run := func(s bridge.Source) time.Duration {
+		started := time.Now()
+		if outcome, err := s.Fetch(b.Context(), bridge.FetchOptions{}, func(bridge.Record) error { return nil }); err != nil || outcome.Pages != pages {
+			b.Fatal(outcome, err)
+		}
+		return time.Since(started)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		ours += run(judged)
+		b.StopTimer()
+		bare += run(plain)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*pages/ours.Seconds(), "pages/s")
+	b.ReportMetric(bare.Seconds()/ours.Seconds(), "of-bare")
+}

@@ -29,7 +29,7 @@ func (v *version) envelope(text, cursor string) ([]byte, error) {
 	if !enveloped(text) {
 		text = `<soap:Envelope xmlns:soap="` + v.namespace + `"><soap:Body>` + text + `</soap:Body></soap:Envelope>`
 	}
-	o, err := v.outline([]byte(text))
+	o, err := v.outline([]byte(text), true)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +64,9 @@ type outline struct {
 	text      string // all character data and values of attributes
 }
 
-// outline reads an envelope to its end and holds it to what is sent: well formed, of this version, with a body, without a
-// document type.
-func (v *version) outline(document []byte) (outline, error) {
+// outline reads an envelope and holds it to what is sent: well formed, of this version, with a body, without a document
+// type. One that was read before need not be read beyond the beginning of its body.
+func (v *version) outline(document []byte, whole bool) (outline, error) {
 	var o outline
 	var text strings.Builder
 	d := xml.NewDecoder(bytes.NewReader(document))
@@ -96,7 +96,9 @@ func (v *version) outline(document []byte) (outline, error) {
 			case depth == 2 && t.Name.Space == v.namespace && t.Name.Local == "Header":
 				o.header, o.headerEnd, o.closed = tag(document[begin:end]), int(end), document[end-2] == '/'
 			case depth == 2 && t.Name.Space == v.namespace && t.Name.Local == "Body":
-				bodied = true
+				if bodied = true; !whole {
+					return o, nil
+				}
 			case depth == 3 && o.header != "" && t.Name.Local == "Security" && t.Name.Space == secext:
 				o.secured = true
 			}

@@ -97,7 +97,7 @@ func TestSecurityStandsInTheHeader(t *testing.T) {
 			if err := xml.Unmarshal(sealed, &m); err != nil {
 				t.Fatalf("%v: %s", err, sealed)
 			}
-			if _, err := v.outline(sealed); err != nil || len(m.Header) != 1 || len(m.Header[0].Security) != 1 || m.Body.Inner != "<a/>" || m.Header[0].Other != map[bool]string{true: "o"}[name == "a header"] {
+			if _, err := v.outline(sealed, true); err != nil || len(m.Header) != 1 || len(m.Header[0].Security) != 1 || m.Body.Inner != "<a/>" || m.Header[0].Other != map[bool]string{true: "o"}[name == "a header"] {
 				t.Fatalf("%v: %s", err, sealed)
 			}
 			s := m.Header[0].Security[0]
@@ -151,13 +151,13 @@ func FuzzEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, cursor string) {
 		if envelope, err := v.envelope(text, ""); err == nil {
 			sealed, err := v.secure(envelope, token)
-			if o, _ := v.outline(envelope); o.secured && err != nil {
+			if o, _ := v.outline(envelope, true); o.secured && err != nil {
 				return
 			}
 			if err != nil {
 				t.Fatalf("%q became %q, which has no room for a token: %v", text, envelope, err)
 			}
-			if o, err := v.outline(sealed); err != nil || !o.secured {
+			if o, err := v.outline(sealed, true); err != nil || !o.secured {
 				t.Fatalf("%q became %q: %v", text, sealed, err)
 			}
 		}

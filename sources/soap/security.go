@@ -47,7 +47,7 @@ func readSecurity(r *attr.Reader) *usernameToken {
 // secure puts the token into the header of an envelope. A digest is good for one message: its nonce and its time are new
 // each time, and of the same length.
 func (v *version) secure(envelope []byte, token *usernameToken) ([]byte, error) {
-	o, err := v.outline(envelope)
+	o, err := v.outline(envelope, false)
 	if err != nil {
 		return nil, err
 	}
