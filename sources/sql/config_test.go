@@ -104,6 +104,9 @@ func TestIdentityNamesWhatIsRead(t *testing.T) {
 			t.Errorf("another query is the same source: %s", other)
 		}
 	}
+	if plain, embedded := identity("sqlite", "a.db", query, ""), identity("sqlite", "a.db", query, `json = ["one"]`); plain == embedded {
+		t.Errorf("records of another form are the same source: %s", plain)
+	}
 	if socket := identity("postgres", "host=/run/postgresql user=bridge dbname=shop", query, ""); !strings.HasPrefix(socket, "sql postgres /run/postgresql/shop ") {
 		t.Errorf("a socket is %s", socket)
 	}

@@ -1,8 +1,10 @@
 package sql_test
 
 import (
+	"database/sql"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +85,50 @@ func TestErrorsOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	fetch(t, d.with(other).source(t, "select 1 as one", ""), nil).wantError(t, "file is not a database; check the name in dsn")
+}
+
+func TestNamesOfFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"plain.db", "with space.db", "hash#percent%41.db", "sub/ümlaut.db"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		d := database{"sqlite", path, open(t, "sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath())}
+		d.do(t, "create table t (id int); insert into t values (1)")
+		for _, dsn := range []string{name, path, "file:" + name, "sqlite:" + name, name + "?immutable=1"} {
+			s, diags := decode(t, fmt.Sprintf("driver = \"sqlite\"\ndsn = %s\nquery = \"select * from t\"", quote(dsn)), "", dir)
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			fetch(t, s, nil).want(t, `{"id":1}`)
+		}
+	}
+}
+
+func TestAFileThatIsLocked(t *testing.T) {
+	d := sqlite(t)
+	writer, err := sql.Open("sqlite3", d.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	conn, err := writer.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, statement := range []string{"begin exclusive", "insert into unused values (1)"} {
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := d.source(t, "select * from unused", "")
+	fetch(t, s, nil).wantError(t, "database is locked; somebody else keeps it locked; it is tried again at the next poll")
+	if _, err := conn.ExecContext(t.Context(), "commit"); err != nil {
+		t.Fatal(err)
+	}
+	fetch(t, s, nil).want(t, `{"x":1}`)
 }
 
 // A server that is none, or that ends in the middle, is an error, and nothing is taken for the end of the rows.
@@ -180,6 +226,15 @@ func TestTextThatIsNotUTF8(t *testing.T) {
 	fetch(t, b.source(t, "select * from public.t order by id", ""), nil).wantError(t, `source.sql: read row 2: column "name" is not valid UTF-8`)
 	fetch(t, b.source(t, "select id, convert_from(convert(name::bytea, 'LATIN1', 'UTF8'), 'UTF8') as name from public.t order by id", ""), nil).want(t, `{"id":1,"name":"ok"}`, `{"id":2,"name":"café"}`)
 	fetch(t, b.source(t, "select id, array[name] as names from public.t order by id", ""), nil).wantError(t, `row 2: column "names" is not valid UTF-8`)
+}
+
+func TestSocketsInTheFileSystem(t *testing.T) {
+	p, m := postgres(t), mariadb(t)
+	p = p.with(fmt.Sprintf("host=%s port=%s user=bridge password='%s' dbname=postgres", postgresServer.dir, postgresServer.port, password))
+	m = m.with(strings.Replace(m.dsn, "tcp(127.0.0.1:"+mariaServer.port+")", "unix("+filepath.Join(mariaServer.dir, "sock")+")", 1))
+	for _, d := range []database{p, m} {
+		fetch(t, d.source(t, "select 1 as one", ""), nil).want(t, `{"one":1}`)
+	}
 }
 
 func TestManyColumns(t *testing.T) {

@@ -20,10 +20,11 @@ type meter struct {
 }
 
 func (m *meter) Read(p []byte) (int, error) {
-	if m.left.Load() <= 0 {
+	left := m.left.Load()
+	if left <= 0 {
 		return 0, errTooWide
 	}
-	n, err := m.Conn.Read(p)
+	n, err := m.Conn.Read(p[:min(int64(len(p)), left)])
 	m.left.Add(-int64(n))
 	return n, err
 }

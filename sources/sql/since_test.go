@@ -6,6 +6,10 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/sources"
@@ -137,6 +141,42 @@ func TestARowOfTheFutureDoesNotFreezeTheWatermark(t *testing.T) {
 		c.add(t, d, 6, 0)
 		c.add(t, d, 7, 10)
 		fetch(t, s, mark).part(t, "2 4 5 6")
+	})
+}
+
+// Whatever is written, in whatever order and late by no more than the overlap: the next poll sees it.
+func TestSinceLosesNothing(t *testing.T) {
+	begin := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(r *rapid.T) {
+		d := sqlite(t)
+		d.do(t, "create table orders (id int primary key, rev int, changed text)")
+		s := d.source(t, changed, fmt.Sprintf(byChanged, ""))
+		var mark bridge.Checkpoint
+		now, known, truth := begin, map[int]int{}, map[int]int{}
+		for rev := range rapid.IntRange(1, 12).Draw(r, "polls") {
+			for range rapid.IntRange(0, 4).Draw(r, "writes") {
+				now = now.Add(time.Duration(rapid.IntRange(0, 400).Draw(r, "later")) * time.Second)
+				late := time.Duration(rapid.IntRange(0, 300).Draw(r, "late")) * time.Second
+				id := rapid.IntRange(1, 5).Draw(r, "id")
+				d.do(t, "insert or replace into orders values (%d, %d, '%s')", id, rev, now.Add(-late).Format(time.DateTime))
+				truth[id] = rev
+			}
+			f := fetch(t, s, mark)
+			if f.Err != nil {
+				t.Fatal(f.Err)
+			}
+			for _, raw := range f.Records {
+				var row struct{ ID, Rev int }
+				if err := json.Unmarshal([]byte(raw), &row); err != nil {
+					t.Fatal(err)
+				}
+				known[row.ID] = row.Rev
+			}
+			if diff := cmp.Diff(truth, known); diff != "" {
+				r.Fatalf("poll %d (-written +seen):\n%s", rev, diff)
+			}
+			mark = f.Outcome.Next
+		}
 	})
 }
 

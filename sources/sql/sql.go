@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ type Source struct {
 	secrets  []string
 }
 
-// Identity names what is read: kind, driver, server and database, and the query as a hash. User and password are no part
+// Identity names what is read: kind, driver, server and database, and the query, with what shapes its rows, as a hash. User and password are no part
 // of it, so that a rotated password is not another source.
 func (s *Source) Identity() string { return s.identity }
 
@@ -130,6 +131,7 @@ func (s *Source) identify(driver, query string) string {
 	if s.since != nil {
 		initial = s.since.initial.text
 	}
-	sum := sha256.Sum256([]byte(s.scrub(query) + "\x00" + initial))
+	embedded := strings.Join(slices.Sorted(maps.Keys(s.json)), "\x00")
+	sum := sha256.Sum256([]byte(s.scrub(query) + "\x00" + initial + "\x00" + embedded))
 	return fmt.Sprintf("sql %s %s %s", driver, s.scrub(s.database.place()), hex.EncodeToString(sum[:8]))
 }

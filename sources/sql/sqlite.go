@@ -24,7 +24,7 @@ type sqlite struct {
 
 func readSQLite(dsn, dir string) (database, error) {
 	name, options, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(dsn, "sqlite:"), "file:"), "?")
-	query := url.Values{"mode": {"ro"}, "_query_only": {"1"}, "_busy_timeout": {"5000"}}
+	query := url.Values{"mode": {"ro"}, "_query_only": {"1"}, "_busy_timeout": {"2000"}}
 	switch {
 	case name == "" || strings.HasPrefix(name, ":memory:"):
 		return nil, errors.New("it names no file")

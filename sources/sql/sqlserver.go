@@ -79,12 +79,12 @@ func (s *sqlServer) begin(ctx context.Context) (transaction, error) {
 }
 
 type sqlServerTx struct {
-	conn   driver.Conn
-	meter  *meter
-	tx     driver.Tx
-	rows   driver.Rows
-	clock  clock
-	oneSee bool
+	conn     driver.Conn
+	meter    *meter
+	tx       driver.Tx
+	rows     driver.Rows
+	clock    clock
+	snapshot bool // a statement sees one
 }
 
 func (tx *sqlServerTx) start(ctx context.Context) error {
@@ -105,7 +105,7 @@ func (tx *sqlServerTx) start(ctx context.Context) error {
 	if values[0] == int64(1) {
 		level = sql.LevelSnapshot
 	}
-	tx.oneSee = values[0] == int64(1) || values[1] == int64(1)
+	tx.snapshot = values[0] == int64(1) || values[1] == int64(1)
 	tx.tx, err = tx.conn.(driver.ConnBeginTx).BeginTx(ctx, driver.TxOptions{Isolation: driver.IsolationLevel(level)})
 	return err
 }
@@ -114,7 +114,7 @@ func (tx *sqlServerTx) now() clock { return tx.clock }
 
 // stable is false where the database keeps no versions of its rows: a row that moves while it is read may be seen twice,
 // or not at all.
-func (tx *sqlServerTx) stable() bool { return tx.oneSee }
+func (tx *sqlServerTx) stable() bool { return tx.snapshot }
 
 func (tx *sqlServerTx) close() {
 	if tx.rows != nil {

@@ -2,11 +2,14 @@ package sql
 
 import (
 	"database/sql/driver"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang-sql/civil"
+
+	"github.com/hookbridge/bridge"
 )
 
 // There is no SQL Server that a test could start. What lies between its driver and a record is tested here; the protocol
@@ -102,5 +105,43 @@ func TestSQLServerArguments(t *testing.T) {
 	zoned, ok := sqlServerArgument(bound{kind: moment, text: "2026-11-21T12:00:00+02:00"}).(time.Time)
 	if want := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC); !ok || !zoned.Equal(want) {
 		t.Errorf("a time with its zone is %v, want %s", zoned, want)
+	}
+}
+
+// Without a snapshot a row that moves may escape a fetch, and a number does not tell when that was.
+func TestWatermarksWithoutASnapshot(t *testing.T) {
+	w := &since{column: "changed", overlap: defaultOverlap}
+	before := bridge.Checkpoint("as it was")
+	for _, test := range []struct {
+		stable, incremental bool
+		kind                kind
+		text                string
+		want                bridge.Checkpoint
+	}{
+		{true, true, number, "5", w.remember(value{kind: number, text: "5"})},
+		{false, true, moment, "2026-11-21", w.remember(value{kind: moment, text: "2026-11-21"})},
+		{false, true, number, "5", before},
+		{false, false, number, "5", nil},
+		{true, false, 0, "", nil},
+	} {
+		f := fetch{Source: &Source{since: w}, options: bridge.FetchOptions{From: before}, incremental: test.incremental}
+		f.tide.mark = value{kind: test.kind, text: test.text}
+		if got := f.next(test.stable); string(got) != string(test.want) {
+			t.Errorf("%+v leaves %q", test, got)
+		}
+	}
+}
+
+func TestAServerThatSendsTooManyColumns(t *testing.T) {
+	f := fetch{Source: &Source{}}
+	columns := make([]column, maxColumns+1)
+	for i := range columns {
+		columns[i].name = fmt.Sprint("c", i)
+	}
+	if err := f.examine(columns, bound{}); err == nil || err.Error() != "its result has 4097 columns, at most 4096 are possible; name those that are needed" {
+		t.Error(err)
+	}
+	if err := f.examine(columns[1:], bound{}); err != nil {
+		t.Error(err)
 	}
 }
