@@ -1,9 +1,12 @@
 package sql_test
 
 import (
+	"crypto/tls"
 	"database/sql"
 	"fmt"
+	"io"
 	"net"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -167,6 +170,33 @@ func TestServersThatHangUp(t *testing.T) {
 	if err == nil || outcome.Complete {
 		t.Fatalf("%d rows, %+v, %v", seen, outcome, err)
 	}
+}
+
+// A server whose certificate nobody vouches for does not get the password.
+func TestServersThatProveNothing(t *testing.T) {
+	https := httptest.NewTLSServer(nil) // for its certificate
+	defer https.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			// What PostgreSQL does when it is asked for TLS: eight bytes come, one goes back, and it begins.
+			if _, err := io.ReadFull(conn, make([]byte, 8)); err == nil {
+				_, _ = conn.Write([]byte("S"))
+				_ = tls.Server(conn, https.TLS).Handshake()
+			}
+			_ = conn.Close()
+		}
+	}()
+	d := database{driver: "postgres", dsn: fmt.Sprintf("postgres://bridge:p4ssw0rd@%s/db?sslmode=verify-full", l.Addr())}
+	fetch(t, d.source(t, "select 1 as one", ""), nil).wantError(t, "source.sql: connect to "+l.Addr().String()+"/db: the server's certificate is not trusted: ", "name the one that signed it in dsn")
 }
 
 func TestResultsThatAreNoRecords(t *testing.T) {

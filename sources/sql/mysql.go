@@ -61,12 +61,14 @@ func (m *mySQL) connect(ctx context.Context) (driver.Conn, *meter, error) {
 	return conn, metered, err
 }
 
-// mySQLBegin are the statements before the query. A procedure may end the transaction; what follows cannot write either.
-var mySQLBegin = []string{
+// mySQLSettings make the session one that only reads, also when a procedure ends the transaction, and the spelling of
+// values independent of the server's settings.
+var mySQLSettings = []string{
 	"set session transaction isolation level repeatable read, read only",
 	"set time_zone = '+00:00', character_set_client = utf8mb4, character_set_connection = utf8mb4, character_set_results = utf8mb4",
-	"start transaction with consistent snapshot, read only",
 }
+
+const mySQLBegin = "start transaction with consistent snapshot, read only"
 
 // mySQLClock asks for the clock on the wall, too: columns without a zone were written by sessions in the server's own.
 const mySQLClock = `select connection_id(), cast(utc_timestamp(6) as char),
@@ -96,11 +98,12 @@ type mySQLTx struct {
 }
 
 func (tx *mySQLTx) start(ctx context.Context) error {
-	for _, text := range mySQLBegin {
+	for _, text := range mySQLSettings {
 		if _, err := tx.conn.(driver.ExecerContext).ExecContext(ctx, text, nil); err != nil {
 			return err
 		}
 	}
+	// The clock is asked first, so that the snapshot has everything that was committed until then.
 	r, err := tx.conn.(driver.QueryerContext).QueryContext(ctx, mySQLClock, nil)
 	if err != nil {
 		return err
@@ -115,7 +118,8 @@ func (tx *mySQLTx) start(ctx context.Context) error {
 			return errors.New("the server does not tell the time")
 		}
 	}
-	return nil
+	_, err = tx.conn.(driver.ExecerContext).ExecContext(ctx, mySQLBegin, nil)
+	return err
 }
 
 func (tx *mySQLTx) now() clock   { return tx.clock }

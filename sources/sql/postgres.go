@@ -225,6 +225,7 @@ func (p *postgres) explain(err error) error {
 		if strings.Contains(err.Error(), "server refused TLS") {
 			return advise("the server offers no TLS, which dsn asks for", "set it up there, or change sslmode in dsn")
 		}
+		return errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // one for each address that was tried
 	}
 	return err
 }

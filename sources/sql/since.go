@@ -210,8 +210,15 @@ type tide struct {
 	strange string // what else stood there
 }
 
+// longestValue is more than any value has, as JSON.
+const longestValue = 128
+
 // observe notes the value of one row, given as JSON.
 func (t *tide) observe(raw []byte) {
+	if len(raw) > longestValue {
+		t.strange = string(raw[:longestValue])
+		return
+	}
 	k, text := t.kind, string(raw)
 	switch {
 	case raw[0] != '"':
@@ -225,7 +232,7 @@ func (t *tide) observe(raw []byte) {
 	v, ok := readValue(k, text)
 	switch {
 	case !ok || k != number && v.at.At.Before(earliest), t.mark.text != "" && t.mark.kind != k, t.kind != mixed && k != t.kind:
-		t.strange = string(raw[:min(len(raw), 512)])
+		t.strange = string(raw)
 		return
 	case k != number && v.at.At.After(t.since.limit(v, t.now)):
 		t.ahead++
