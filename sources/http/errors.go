@@ -1,9 +1,10 @@
 package http
 
 import (
+	stdjson "encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
-	"html"
 	"mime"
 	nethttp "net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/decode"
 )
@@ -50,12 +52,30 @@ func hide(text, secret string) string {
 	if len(secret) < 4 {
 		return text // would hide half of any text and protect nothing
 	}
-	quoted := strconv.Quote(secret)
-	escaped := html.EscapeString(secret)
-	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), quoted[1 : len(quoted)-1], escaped, entities.Replace(escaped)} {
-		text = strings.ReplaceAll(text, form, "(secret)")
+	for i, form := range forms(secret) {
+		if i == 0 || form != secret {
+			text = strings.ReplaceAll(text, form, "(secret)")
+		}
 	}
 	return text
+}
+
+// forms are the ways a text is written, itself first: in Go and in JSON, as careful and as careless encoders do, in a URL
+// and in XML.
+func forms(secret string) []string {
+	inside := func(quoted string) string { return quoted[1 : len(quoted)-1] }
+	careful, _ := stdjson.Marshal(secret) // a string can always be written
+	careless, err := jsontext.AppendQuote(nil, secret)
+	if err != nil { // it is not UTF-8
+		careless = careful
+	}
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(secret)) // a strings.Builder takes everything
+	escaped := b.String()
+	return []string{
+		secret, inside(strconv.Quote(secret)), inside(string(careful)), inside(string(careless)), strings.ReplaceAll(inside(string(careless)), "/", `\/`),
+		url.QueryEscape(secret), url.PathEscape(secret), escaped, entities.Replace(escaped),
+	}
 }
 
 // entities writes quotes as XML names them.

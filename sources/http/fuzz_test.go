@@ -1,7 +1,9 @@
 package http
 
 import (
+	"bytes"
 	"encoding/json"
+	stdxml "encoding/xml"
 	nethttp "net/http"
 	"net/url"
 	"slices"
@@ -120,4 +122,28 @@ func TestACheckpointIsRecalledAsItWas(t *testing.T) {
 	if got := recall(remember(want)); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+}
+
+// FuzzScrub: however a source repeats a secret, it is not shown.
+func FuzzScrub(f *testing.F) {
+	for _, seed := range []string{"S3CRET-TOKEN", `a<b>&"'/c`, "päss wörd\n", "1234", "%2F+ +", `\u003c`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, secret string) {
+		if len(secret) < 4 || !utf8.ValidString(secret) {
+			t.Skip()
+		}
+		var plain, xml bytes.Buffer
+		encoder := json.NewEncoder(&plain)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(secret)
+		careful, _ := json.Marshal(secret)
+		_ = stdxml.EscapeText(&xml, []byte(secret))
+		inside := func(quoted string) string { return quoted[1 : len(quoted)-1] }
+		for _, form := range []string{secret, inside(strings.TrimSuffix(plain.String(), "\n")), inside(string(careful)), url.QueryEscape(secret), url.PathEscape(secret), xml.String()} {
+			if text := hide("«"+form+"»", secret); strings.Contains(text, "«"+form+"»") || strings.Contains(text, secret) && !strings.Contains("«(secret)»", secret) {
+				t.Errorf("%q, written as %q, shows as %q", secret, form, text)
+			}
+		}
+	})
 }
