@@ -220,6 +220,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"a time that is told nowhere", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\nsince {\n  value = \"u\"\n}", `4: Everything would be asked for each time: refer to since.value in "variables".`},
 		{"a time by a parameter", url + "query = \"query Q($u: String) { a(u: $u) { id } }\"\nitems = \"data.a\"\nvariables = { u = since.value }\nsince {\n  value = \"u\"\n  param = \"u\"\n}", `7: An argument named "param" is not expected here.`},
 		{"a time without since", url + "query = \"query Q($u: String) { a(u: $u) { id } }\"\nitems = \"data.a\"\nvariables = { u = since.value }", `4: since.value is the time that a since block finds in the records; add one.`},
+		{"a cursor that stands nowhere", url + "query = \"query Q($c: String) { a(s: $c) { id } }\"\nitems = \"data.a\"\nvariables = { c = page.cursor }\npagination \"cursor\" {}", `The argument "next" is required in pagination "cursor"`},
 		{"pages by link", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\npagination \"link\" {}", `4: There is no pagination "link". There is: relay, cursor, offset, page.`},
 		{"a decoder", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\ndecode \"json\" {}", `4: A block of type "decode" is not expected here.`},
 		{"success of the records", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\nsuccess = length(body.data.a) > 0", `4: body.data.a is, or holds, the records`},

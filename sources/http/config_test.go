@@ -29,6 +29,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"items with a wildcard", "url = \"http://x\"\ndecode \"json\" { items = \"data.*.x\" }", `2: path "data.*.x" may only hold dotted names`},
 		{"an unknown pagination", "url = \"http://x\"\npagination \"pages\" {}", `2: There is no pagination "pages". Did you mean "page"?`},
 		{"a cursor without param", "url = \"http://x\"\npagination \"cursor\" {}", `"param"`},
+		{"a cursor that stands nowhere in XML", "url = \"http://x\"\ndecode \"xml\" { items = \"//o\" }\npagination \"cursor\" { param = \"c\" }", `The argument "next" is required in pagination "cursor"`},
 		{"two cursors", "url = \"http://x\"\npagination \"cursor\" {\n  param = \"after\"\n  next = \"n\"\n  last = \"id\"\n}", `5: The cursor stands either in the body (next) or in the last record (last), not both.`},
 		{"half a page size", "url = \"http://x\"\npagination \"page\" { size = 10 }", `2: size_param and size belong together`},
 		{"an envelope around lines", "url = \"http://x\"\ndecode \"ndjson\" {}\npagination \"page\" { total = \"total\" }", `3: A document of this format has nothing beside its records`},

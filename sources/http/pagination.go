@@ -5,6 +5,7 @@ import (
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/block"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/decode/xml"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -132,7 +133,8 @@ func (c *pages) cursor() {
 	if c.Has("next") && c.Has("last") {
 		c.Errorf(c.Range("last"), "Two cursors", "The cursor stands either in the body (next) or in the last record (last), not both.")
 	}
-	_, members := c.format.(overlapping)
+	_, elements := c.format.(xml.Format)
+	members := c.inQuery && !elements // whose names have a tradition
 	switch {
 	case c.Has("last"):
 		last, err := decode.ParsePath(c.Required("last"))
@@ -144,7 +146,7 @@ func (c *pages) cursor() {
 		c.Errorf(c.block.DefRange(), "No envelope", `A document of this format has nothing beside its records: write last, or use decode "json".`)
 	case members:
 		at.next = c.path("next", "next_cursor")
-	default: // the names of elements have no tradition
+	default:
 		if !c.Has("next") {
 			c.Required("next")
 		}

@@ -117,3 +117,22 @@ func TestFetchPages(t *testing.T) {
 		})
 	}
 }
+
+// TestPagesOfXML: cursors, totals and what says that more follows are texts there, by any path.
+func TestPagesOfXML(t *testing.T) {
+	for _, more := range []string{"true", "1"} {
+		address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			if r.URL.Query().Get("after") == "a&b" {
+				fmt.Fprint(w, `<r total="2"><o n="2"/><p><next>left over</next><more>`+map[string]string{"true": "false", "1": "0"}[more]+`</more></p></r>`)
+				return
+			}
+			fmt.Fprint(w, `<r total="2"><o n="1"/><p><next>a&amp;b</next><more>`+more+`</more></p></r>`)
+		})
+		s := source(t, newShared(), fmt.Sprintf("url = %q\ndecode \"xml\" { items = \"/r/o\" }\npagination \"cursor\" {\n  param = \"after\"\n  next = \"//next\"\n  more = \"r.p.more\"\n}", address))
+		fetch(t, s, nil).want(t, `1.1 {"@n":"1"}`, `2.1 {"@n":"2"}`)
+	}
+	s := source(t, newShared(), fmt.Sprintf("url = %q\ndecode \"xml\" { items = \"/r/o\" }\npagination \"page\" { total = \"r.\\\\@total\" }", serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		fmt.Fprintf(w, `<r total="2"><o n="%s"/></r>`, r.URL.Query().Get("page"))
+	})))
+	fetch(t, s, nil).want(t, `1.1 {"@n":"1"}`, `2.1 {"@n":"2"}`)
+}

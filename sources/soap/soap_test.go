@@ -10,12 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/http"
 	"github.com/hookbridge/bridge/sources/soap"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 )
 
 // decode reads the inside of a block; secret.password is a secret with characters that XML escapes.
@@ -25,7 +27,7 @@ func decode(t testing.TB, block string) (bridge.Source, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{"secret": cty.ObjectVal(map[string]cty.Value{"password": attr.Secret(`S3CRET<&"'>`)})}}
+	ctx := &hcl.EvalContext{Functions: map[string]function.Function{"can": tryfunc.CanFunc}, Variables: map[string]cty.Value{"secret": cty.ObjectVal(map[string]cty.Value{"password": attr.Secret(`S3CRET<&"'>`)})}}
 	return soap.Kind{Shared: http.NewShared(nil, "", nil)}.Decode(file.Body, ctx, t.TempDir())
 }
 
@@ -239,6 +241,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"a null in a text", right + "body = \"<a>${page.cursor}</a>\"\npagination \"cursor\" { next = \"//next\" }", `page.cursor is null for the first page`},
 		{"pages that are all alike", right + "body = \"<a/>\"\npagination \"cursor\" { next = \"//next\" }", `4: Every page would be asked for with the same request: refer to page.cursor in "body".`},
 		{"no cursor", right + "body = \"<a>%{ if page.cursor != null }${page.cursor}%{ endif }</a>\"\npagination \"cursor\" {}", `The argument "next" is required in pagination "cursor"`},
+		{"success of the records", right + "body = \"<a/>\"\nsuccess = can(body.Envelope.Body.r.order)", `4: body.Envelope.Body.r.order is, or holds, the records`},
 		{"an unknown security", right + "body = \"<a/>\"\nsecurity \"x509\" {}", `4: There is no security "x509". There is: username_token.`},
 		{"security without a password", right + "body = \"<a/>\"\nsecurity \"username_token\" { username = \"u\" }", `The argument "password" is required in security "username_token"`},
 		{"two kinds of security", right + "body = \"<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Header><Security xmlns='http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd'/></Header><Body/></Envelope>\"\nsecurity \"username_token\" {\n  username = \"u\"\n  password = \"p\"\n}", `3: body: the envelope has a Security header of its own; remove it or the security block.`},

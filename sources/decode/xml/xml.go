@@ -7,6 +7,7 @@ package xml
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hookbridge/bridge/configs/attr"
@@ -70,6 +71,22 @@ func (Format) Enveloped() bool { return true }
 
 // Window is false: a document holds everything.
 func (Format) Window() bool { return false }
+
+// Overlaps reports whether the element at path, which is one of Options.Fields, is a record or within one, or, as far as
+// Items says where they stand, holds them.
+func (f Format) Overlaps(path decode.Path) bool {
+	at, items := wanted(path), f.Items.Names
+	if !at.Anywhere && !f.Items.Anywhere {
+		n := min(len(at.Names), len(items))
+		return slices.Equal(at.Names[:n], items[:n])
+	}
+	for i := 0; i+len(items) <= len(at.Names); i++ {
+		if slices.Equal(at.Names[i:i+len(items)], items) {
+			return true
+		}
+	}
+	return false
+}
 
 // Split cuts the elements at Items out of the document; see decode.Format. A record within a record is part of it. That
 // there is no record is only believed where the parent that Items names is there, or a document that has none to name

@@ -435,3 +435,25 @@ func TestTheDocumentedExampleIsTrue(t *testing.T) {
 	}
 	everyWay(t, block("xml"), format(t, "//order", "lines.line"), decode.Options{}, "1 "+want.String()+"\n")
 }
+
+func TestOverlaps(t *testing.T) {
+	for _, test := range []struct {
+		items, path string
+		want        bool
+	}{
+		{"/a/b/c", "a.b.c", true}, {"/a/b/c", "a.b.c.d", true}, {"/a/b/c", "a.b", true}, {"/a/b/c", "a", true}, {"/a/b/c", "a.b.d", false}, {"/a/b/c", "//c", false},
+		{"/a/b/c", "//a/b/c", false}, {"//c", "a.b.c", true}, {"//c", "a.b.c.d", true}, {"//c", "a.b", false}, {"//c", "//c", true}, {"//b/c", "a.b.c", true}, {"//b/c", "a.c", false},
+	} {
+		items, err := xml.ParsePath(test.items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := decode.ParsePath(test.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (xml.Format{Items: items}).Overlaps(path); got != test.want {
+			t.Errorf("records at %s and %s: %t", test.items, test.path, got)
+		}
+	}
+}
