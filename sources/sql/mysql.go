@@ -18,7 +18,7 @@ import (
 // mySQL is a server of MySQL or MariaDB. Results come in the binary format, which is exact for floats.
 type mySQL struct{ config *mysql.Config }
 
-func readMySQL(dsn, _ string) (database, error) {
+func readMySQL(dsn, dir string) (database, error) {
 	config, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		// These messages are fixed; others show parts of the dsn.
@@ -29,6 +29,9 @@ func readMySQL(dsn, _ string) (database, error) {
 	}
 	if _, ok := config.Params["time_zone"]; ok {
 		return nil, errors.New("it sets time_zone, but sessions are always in UTC; take time_zone out")
+	}
+	if err := certificates(config, dir); err != nil {
+		return nil, err
 	}
 	config.ParseTime, config.MultiStatements, config.InterpolateParams = false, false, false
 	config.AllowAllFiles = false // or a server could ask for any file of this machine

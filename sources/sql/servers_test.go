@@ -3,9 +3,15 @@ package sql_test
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -23,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, s := range []*server{&postgresServer, &mariaServer} {
+	for _, s := range []*server{&postgresServer, &mariaServer, &mariaTLSServer} {
 		s.stop()
 	}
 	os.Exit(code)
@@ -213,22 +219,58 @@ var postgresServer = server{
 	},
 }
 
-var mariaServer = server{
-	name:  "mariadb",
-	find:  func() (string, string) { return look("mariadb-install-db", "mysql_install_db"), look("mariadbd") },
-	ready: "ready for connections",
-	setup: func(s *server, install string) *exec.Cmd {
-		cmd := exec.Command(install, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--skip-test-db",
-			"--auth-root-authentication-method=normal")
-		cmd.Dir = s.dir
-		return cmd
-	},
-	serve: func(s *server, run string) *exec.Cmd {
-		cmd := exec.Command(run, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--socket="+filepath.Join(s.dir, "sock"),
-			"--port="+s.port, "--bind-address=127.0.0.1", "--pid-file="+filepath.Join(s.dir, "pid"), "--innodb-flush-log-at-trx-commit=0",
-			"--innodb-flush-method=nosync", "--sync-frm=off", "--skip-innodb-doublewrite",
-			"--default-time-zone=+05:30", "--character-set-server=utf8mb4")
-		cmd.Dir = s.dir
-		return cmd
-	},
+var (
+	mariaServer    = mariaServerWith(nil)
+	mariaTLSServer = mariaServerWith(map[string]string{"cert": ownCertificate.cert, "key": ownCertificate.key}, "--ssl-cert=cert", "--ssl-key=key", "--ssl-ca=cert")
+)
+
+func mariaServerWith(files map[string]string, options ...string) server {
+	return server{
+		name:  "mariadb",
+		find:  func() (string, string) { return look("mariadb-install-db", "mysql_install_db"), look("mariadbd") },
+		files: files,
+		ready: "ready for connections",
+		setup: func(s *server, install string) *exec.Cmd {
+			cmd := exec.Command(install, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--skip-test-db",
+				"--auth-root-authentication-method=normal")
+			cmd.Dir = s.dir
+			return cmd
+		},
+		serve: func(s *server, run string) *exec.Cmd {
+			cmd := exec.Command(run, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--socket="+filepath.Join(s.dir, "sock"),
+				"--port="+s.port, "--bind-address=127.0.0.1", "--pid-file="+filepath.Join(s.dir, "pid"), "--innodb-flush-log-at-trx-commit=0",
+				"--innodb-flush-method=nosync", "--sync-frm=off", "--skip-innodb-doublewrite",
+				"--default-time-zone=+05:30", "--character-set-server=utf8mb4")
+			for _, option := range options {
+				name, file, _ := strings.Cut(option, "=")
+				cmd.Args = append(cmd.Args, name+"="+filepath.Join(s.dir, file))
+			}
+			cmd.Dir = s.dir
+			return cmd
+		},
+	}
 }
+
+// ownCertificate is one for 127.0.0.1, for servers and clients, that vouches for itself.
+var ownCertificate = func() (pair struct{ cert, key string }) {
+	own := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, own, own, private.Public(), private)
+	if err != nil {
+		panic(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		panic(err)
+	}
+	pair.cert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	pair.key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	return pair
+}()

@@ -80,9 +80,11 @@ func postgres(t testing.TB) database {
 	return d
 }
 
-func mariadb(t testing.TB) database {
+func mariadb(t testing.TB) database { return mariadbOn(t, &mariaServer) }
+
+func mariadbOn(t testing.TB, s *server) database {
 	t.Helper()
-	s := mariaServer.need(t)
+	s.need(t)
 	root := "root@unix(" + filepath.Join(s.dir, "sock") + ")/%s?multiStatements=true"
 	name := nextName()
 	server := database{exec: open(t, "mysql", fmt.Sprintf(root, ""))}
