@@ -66,8 +66,8 @@ func Reveal(v cty.Value) cty.Value {
 // evaluating the whole would come to it. It is for expressions that are evaluated when it is too late to remember.
 func (r *Reader) Conceal(expr hcl.Expression) {
 	native, ok := expr.(hclsyntax.Node)
-	if !ok {
-		return
+	if whole, diags := expr.Value(r.ctx); !ok || !diags.HasErrors() && whole.IsWhollyKnown() && !IsSecret(whole) {
+		return // it will never be anything else
 	}
 	_ = hclsyntax.VisitAll(native, func(n hclsyntax.Node) hcl.Diagnostics {
 		part, ok := n.(hclsyntax.Expression)
