@@ -233,17 +233,22 @@ func (f *fetch) saw(ctx *hcl.EvalContext) string {
 	for i, t := range f.success.sees[:min(len(f.success.sees), 5)] {
 		b.WriteString([]string{": ", ", "}[min(i, 1)] + written(t))
 		v, diags := t.TraverseAbs(ctx)
-		if diags.HasErrors() {
-			b.WriteString(" is missing")
-			continue
-		}
 		raw, err := attr.MarshalJSON(attr.Reveal(v))
-		if err != nil {
-			raw = []byte("not to be shown")
+		switch {
+		case diags.HasErrors():
+			b.WriteString(" is missing")
+		case err != nil || carriesCookies(t):
+			b.WriteString(" is not shown")
+		default:
+			b.WriteString(" is " + clipTo(f.scrub(string(raw)), 200))
 		}
-		b.WriteString(" is " + clipTo(f.scrub(string(raw)), 200))
 	}
 	return b.String()
+}
+
+// carriesCookies reports whether a reference shows what the server has set as a session of ours.
+func carriesCookies(t hcl.Traversal) bool {
+	return t.RootName() == "response" && (len(t) < 3 && partOf(t) != "status" || strings.Contains(strings.ToLower(written(t)), "cookie"))
 }
 
 // written is a reference as it stands in the configuration.

@@ -58,6 +58,8 @@ func TestSuccessJudgesWhatStandsBesideTheRecords(t *testing.T) {
 		{"the status", `response.status == 200`, `{"data":{"orders":[{"id":1}]}}`, ""},
 		{"a header", `response.headers["x-state"] == "full"`, `{"data":{"orders":[{"id":1}]}}`, `success is false: response.headers["x-state"] is "part"`},
 		{"a header that is not there", `response.headers["X-Other"] == null`, `{"data":{"orders":[{"id":1}]}}`, ""},
+		{"a session", `response.headers["Set-Cookie"] == null`, `{"data":{"orders":[]}}`, `success is false: response.headers["Set-Cookie"] is not shown`},
+		{"every header", `can(response.headers) && !body.ok`, `{"ok":true,"data":{"orders":[]}}`, `success is false: response.headers is not shown, body.ok is true`},
 		{"a secret", `body.echo != secret.token`, `{"echo":"S3CRET-TOKEN","data":{"orders":[]}}`, `success is false: body.echo is "(secret)"`},
 		{"a long value", `!can(body.error)`, `{"error":"` + strings.Repeat("long ", 100) + `","data":{"orders":[]}}`, strings.Repeat("long ", 39) + "long…"},
 		{"a value of absurd size", `!can(body.error)`, `{"error":["` + strings.Repeat("x", 2<<20) + `"],"data":{"orders":[]}}`, `the body has a value of more than 1 MiB at "error"`},
@@ -66,6 +68,7 @@ func TestSuccessJudgesWhatStandsBesideTheRecords(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got := fetch(t, judging(t, serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 				w.Header().Set("X-State", "part")
+				w.Header().Set("Set-Cookie", "session=S3CRET")
 				fmt.Fprint(w, test.body)
 			}), test.success, ""), nil)
 			if test.want == "" {
