@@ -47,7 +47,12 @@ func (s *sqlite) credentials() (user, password string) { return "", "" }
 func (s *sqlite) grammar() grammar { return grammar{quotes: "\"`", bracket: true} }
 
 // sqliteAllowed are the actions a query may consist of (sqlite.org, "Authorizer Action Codes"); 33 is SQLITE_RECURSIVE.
-var sqliteAllowed = map[int]bool{sqlite3.SQLITE_SELECT: true, sqlite3.SQLITE_READ: true, sqlite3.SQLITE_FUNCTION: true, 33: true}
+// Virtual tables prepare to write when they are only read. That the file and the connection are read-only keeps them, and
+// everybody else, from doing so.
+var sqliteAllowed = map[int]bool{
+	sqlite3.SQLITE_SELECT: true, sqlite3.SQLITE_READ: true, sqlite3.SQLITE_FUNCTION: true, 33: true,
+	sqlite3.SQLITE_INSERT: true, sqlite3.SQLITE_UPDATE: true, sqlite3.SQLITE_DELETE: true,
+}
 
 func (s *sqlite) begin(context.Context) (transaction, error) {
 	conn, err := (&sqlite3.SQLiteDriver{}).Open(s.dsn)
