@@ -194,6 +194,34 @@ security "username_token" {
 	}
 }
 
+// TestOnlyWhatChanged: the watermark goes where the body says.
+func TestOnlyWhatChanged(t *testing.T) {
+	var bodies []string
+	s := source(t, fmt.Sprintf(`url = %q
+body = "<a>%%{ if since.value != null }<since>${since.value}</since>%%{ endif }</a>"
+items = "//order"
+since {
+  value   = "changed"
+  overlap = "1m"
+}`, serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		content, _ := io.ReadAll(r.Body)
+		_, inside, _ := strings.Cut(string(content), "<soap:Body>")
+		bodies = append(bodies, strings.TrimSuffix(inside, "</soap:Body></soap:Envelope>"))
+		_, _ = io.WriteString(w, wrapped(`<order><changed>2026-03-04T05:06:07+01:00</changed></order>`))
+	})))
+	first, err := s.Fetch(t.Context(), bridge.FetchOptions{}, func(bridge.Record) error { return nil })
+	if err != nil || !first.Complete {
+		t.Fatal(first, err)
+	}
+	second, err := s.Fetch(t.Context(), bridge.FetchOptions{From: first.Next}, func(bridge.Record) error { return nil })
+	if err != nil || !second.Incremental || second.Complete {
+		t.Fatal(second, err)
+	}
+	if diff := cmp.Diff([]string{"<a></a>", "<a><since>2026-03-04T05:05:07+01:00</since></a>"}, bodies); diff != "" {
+		t.Errorf("bodies (-want +got):\n%s", diff)
+	}
+}
+
 // TestAFaultIsNotAskedForAgain: status 500 is how a service says no.
 func TestAFaultIsNotAskedForAgain(t *testing.T) {
 	asked := 0
