@@ -2,7 +2,6 @@ package http
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +110,7 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 		}
 	}
 	if total > 0 && outcome.Stable && sum != total-1 {
-		return outcome, f.fail(number, fmt.Errorf("%d records came, but %q declares %d; the source limits its pages or leaves records out", sum, cmp.Or(f.paging.totalHeader, f.paging.total.String()), total-1))
+		return outcome, f.fail(number, fmt.Errorf("%d records came, but %q declares %d; the source limits its pages or leaves records out", sum, f.paging.declares(), total-1))
 	}
 	if f.verifying && number < len(f.last) {
 		return outcome, errAgain
@@ -287,7 +286,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 	} else {
 		a.Hash = hashBody(start)
 		switch {
-		case before == nil || before.Hash != a.Hash || f.paging.declaresInHeader() && (before.Total != a.Total || before.Pages != a.Pages):
+		case before == nil || before.Hash != a.Hash || f.paging.headers != nil && (before.Total != a.Total || before.Pages != a.Pages):
 			if err := f.differs(); err != nil {
 				return err
 			}
@@ -310,7 +309,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 		}
 	}
 	envelope, err := archive.Split(ctx, f.format, input, decode.Options{
-		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields, Containers: f.success.containers(),
+		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields(), Containers: f.success.containers(),
 	}, archive.Options{Members: f.members, Max: f.maxBody}, emit)
 	body.read = max(body.read, envelope.Unpacked)
 	if f.broken != nil {

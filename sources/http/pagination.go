@@ -1,6 +1,8 @@
 package http
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources/block"
@@ -37,20 +39,20 @@ func (p *Plan) pagination(r *attr.Reader) paging {
 		at.start = c.Int("start", 1, 0, 1<<30)
 		c.parameter("page", "number", "offset")
 		c.size()
-		c.declared("total", "total_header", &at.total, &at.totalHeader)
-		c.declared("pages", "pages_header", &at.pages, &at.pagesHeader)
+		at.total, at.pages = c.path("total", ""), c.path("pages", "")
+		c.headers("total_header", "pages_header")
 	case byOffset:
 		at.start = c.Int("start", 0, 0, 1<<30)
 		c.parameter("offset", "offset", "number")
 		c.size()
-		c.declared("total", "total_header", &at.total, &at.totalHeader)
+		at.total = c.path("total", "")
+		c.headers("total_header", "")
 	case byCursor:
 		c.parameter("", "cursor")
 		c.size()
 		c.cursor()
 	case byLink:
-		c.declared("", "total_header", &at.total, &at.totalHeader)
-		c.declared("", "pages_header", &at.pages, &at.pagesHeader)
+		c.headers("total_header", "pages_header")
 	case byNext:
 		c.Required("path")
 		at.next = c.path("path", "")
@@ -114,17 +116,25 @@ func (c *pages) path(name, def string) decode.Path {
 	return path
 }
 
-// declared reads where a number is declared that is checked: in the body, where inBody is not empty, or in a header.
-func (c *pages) declared(inBody, inHeader string, path *decode.Path, header *string) {
-	if *header = c.String(inHeader, ""); inBody != "" {
-		*path = c.path(inBody, "")
+// headers reads which headers declare a number that is checked; pages may be empty, where there is no such number.
+func (c *pages) headers(total, pages string) {
+	read := func(name string, beside decode.Path) string {
+		if name == "" {
+			return ""
+		}
+		header := c.String(name, "")
+		switch {
+		case header == "":
+		case beside != nil:
+			c.Errorf(c.Range(name), "Declared twice", "The number stands either in the body (%s) or in a header (%s), not both.", strings.TrimSuffix(name, "_header"), name)
+		case !httpguts.ValidHeaderFieldName(header):
+			c.Errorf(c.Range(name), "Invalid header", "%q is not the name of a header.", header)
+		}
+		return header
 	}
-	switch {
-	case *header == "":
-	case *path != nil:
-		c.Errorf(c.Range(inHeader), "Declared twice", "The number stands either in the body (%s) or in a header (%s), not both.", inBody, inHeader)
-	case !httpguts.ValidHeaderFieldName(*header):
-		c.Errorf(c.Range(inHeader), "Invalid header", "%q is not the name of a header.", *header)
+	h := declared{total: read(total, c.paging.total), pages: read(pages, c.paging.pages)}
+	if h != (declared{}) {
+		c.paging.headers = &h
 	}
 }
 
@@ -170,9 +180,7 @@ func (c *pages) relay() {
 		at.more = append(info[:len(info):len(info)], "hasNextPage")
 	}
 	at.moreWritten = true
-	if at.variable = c.String("variable", ""); at.variable != "" {
-		c.payload.relay = true
-	} else if !c.payload.uses("cursor") {
+	if c.payload.relay = c.String("variable", ""); c.payload.relay == "" && !c.payload.uses("cursor") {
 		c.Errorf(c.block.DefRange(), "Nothing would change", "Every page would be asked for with the same request: write variable, the name of the variable that takes the cursor, or refer to page.cursor in %q.", c.payload.name)
 	}
 }

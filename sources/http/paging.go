@@ -39,11 +39,12 @@ type paging struct {
 	last        string      // gjson path of the cursor in the last record
 	more        decode.Path
 	moreWritten bool
-	variable    string        // that the cursor goes to
-	totalHeader string        // declared number of records
-	pagesHeader string        // declared number of pages
+	headers     *declared     // where numbers are declared, too; nil: nowhere
 	fields      []decode.Path // all of the above that stand in the envelope
 }
+
+// declared are headers that declare how much there is. Empty ones do not.
+type declared struct{ total, pages string }
 
 // answer is one page, as far as paging is concerned.
 type answer struct {
@@ -72,15 +73,12 @@ func (p *paging) validates(last bool) bool {
 	case byCursor, byNext:
 		return last
 	}
-	return !last || !p.declaresInHeader()
+	return !last || p.headers == nil
 }
-
-// declaresInHeader says whether numbers that decide what follows stand in headers.
-func (p *paging) declaresInHeader() bool { return p.totalHeader != "" || p.pagesHeader != "" }
 
 // first is where the first answer is asked for.
 func (p *paging) first(base *url.URL) place {
-	at := place{Page: p.here(Page{Number: 1}), address: base}
+	at := place{Page: Page{Number: 1, Size: p.size}, address: base}
 	switch p.kind {
 	case byPage:
 		at.Number = int64(p.start)
@@ -108,13 +106,24 @@ func (p *paging) sized(base *url.URL) *url.URL {
 	return address.With(base, p.sizeParam, strconv.Itoa(p.size))
 }
 
+// declares is the place of the declared number of records, for people.
+func (p *paging) declares() string {
+	if p.headers != nil && p.headers.total != "" {
+		return p.headers.total
+	}
+	return p.total.String()
+}
+
 // readHeader takes the numbers that are declared in headers.
 func (p *paging) readHeader(a *answer, header nethttp.Header) (err error) {
-	if p.totalHeader != "" {
-		a.Total, err = declaredIn(header, "total_header", p.totalHeader)
+	if p.headers == nil {
+		return nil
 	}
-	if p.pagesHeader != "" && err == nil {
-		a.Pages, err = declaredIn(header, "pages_header", p.pagesHeader)
+	if name := p.headers.total; name != "" {
+		a.Total, err = declaredIn(header, "total_header", name)
+	}
+	if name := p.headers.pages; name != "" && err == nil {
+		a.Pages, err = declaredIn(header, "pages_header", name)
 	}
 	return err
 }
@@ -141,12 +150,12 @@ func (p *paging) read(a *answer, envelope decode.Envelope, lastRecord []byte) er
 	}
 	var err error
 	if f, ok := field(p.total); ok {
-		if a.Total, err = declared(f, "total", p.total); err != nil {
+		if a.Total, err = declaredBy(f, "total", p.total); err != nil {
 			return err
 		}
 	}
 	if f, ok := field(p.pages); ok {
-		if a.Pages, err = declared(f, "pages", p.pages); err != nil {
+		if a.Pages, err = declaredBy(f, "pages", p.pages); err != nil {
 			return err
 		}
 	}
@@ -182,8 +191,8 @@ func (p *paging) read(a *answer, envelope decode.Envelope, lastRecord []byte) er
 	return nil
 }
 
-// declared reads a number of records or pages, plus one. Legacy systems write numbers as strings.
-func declared(f decode.Field, what string, path decode.Path) (int64, error) {
+// declaredBy reads a number of records or pages, plus one. Legacy systems write numbers as strings.
+func declaredBy(f decode.Field, what string, path decode.Path) (int64, error) {
 	text, err := scalar(f.Kind, f.Raw)
 	if err != nil || text == "" {
 		return 0, fmt.Errorf("%s path %q is missing or not a number", what, path)
@@ -219,7 +228,7 @@ func (p *paging) follow(base *url.URL, a *answer) (next place, more bool, err er
 	if a.saysAll || p.kind == single {
 		return place{}, false, nil
 	}
-	next = place{Page: p.here(Page{Number: int64(a.number) + 1, Offset: a.sum}), address: base}
+	next = place{Page: Page{Number: int64(a.number) + 1, Offset: a.sum, Size: p.size}, address: base}
 	switch p.kind {
 	case byPage, byOffset:
 		if a.Items == 0 {

@@ -34,7 +34,7 @@ type Payload struct {
 	quote func(text string) (string, error)
 	pages []hcl.Traversal // what it refers to of page
 	since []hcl.Traversal // what it refers to of since
-	relay bool            // the cursor is put where it belongs without being referred to
+	relay string          // variable that takes the cursor without being referred to; empty: none
 }
 
 // ReadPayload reads the attribute name. write makes bytes of the value of its expression, cty.NilVal where there is none,
@@ -59,7 +59,7 @@ func ReadPayload(r *attr.Reader, name string, write func(v cty.Value, at Page) (
 
 // moves reports whether requests differ by what they carry.
 func (p *Payload) moves() bool {
-	return p != nil && (len(p.pages) > 0 || len(p.since) > 0 || p.relay)
+	return p != nil && (len(p.pages) > 0 || len(p.since) > 0 || p.relay != "")
 }
 
 // dates reports whether the expression refers to the time that is asked from.
@@ -160,6 +160,7 @@ func (p *Payload) try(r *attr.Reader, at Page) ([]byte, bool) {
 		r.Errorf(p.expr.Range(), attr.NotKnown, "The value of %q cannot be known when the configuration is loaded.", p.name)
 		return nil, false
 	}
+	at.Variable = p.relay
 	body, err := p.write(attr.Reveal(v), at)
 	if err != nil {
 		r.Errorf(r.Range(p.name), fmt.Sprintf("Invalid value for %q", p.name), "%s: %v.", p.name, err)
@@ -220,6 +221,7 @@ func (p *Payload) bytes(at Page) ([]byte, error) {
 	if diags.HasErrors() {
 		return nil, where(p.expr, p.name+": "+strings.Join(strings.Fields(diags[0].Detail), " "))
 	}
+	at.Variable = p.relay
 	body, err := p.write(attr.Reveal(v), at)
 	if err != nil {
 		return nil, where(p.expr, p.name+": "+err.Error())

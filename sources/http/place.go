@@ -19,12 +19,6 @@ type place struct {
 	body    []byte
 }
 
-// here completes a page with what is the same for all.
-func (p *paging) here(at Page) Page {
-	at.Size, at.Variable = p.size, p.variable
-	return at
-}
-
 func (f *fetch) follow(a *answer) (place, bool, error) {
 	if a.skipped && a.Last && f.paging.kind != byLink {
 		return place{}, false, nil

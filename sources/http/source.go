@@ -6,6 +6,7 @@ import (
 	"maps"
 	nethttp "net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -58,9 +59,8 @@ type Source struct {
 	explain  func(string, []byte) *decode.RefusedError
 	format   decode.Format
 	paging   paging
-	success  *success      // nil: every answer that can be read counts
-	fields   []decode.Path // wanted beside the records: what paging needs, then what success does
-	since    *since        // nil: every fetch reads everything
+	success  *success // nil: every answer that can be read counts
+	since    *since   // nil: every fetch reads everything
 	login    login.Login
 	maxPages int
 	maxBody  int64
@@ -77,6 +77,14 @@ func (s *Source) String() string { return s.identity }
 
 // GoString is the identity, too.
 func (s *Source) GoString() string { return s.identity }
+
+// fields are wanted beside the records: what paging needs, then what success does.
+func (s *Source) fields() []decode.Path {
+	if s.success != nil {
+		return s.success.fields
+	}
+	return s.paging.fields
+}
 
 // Source reads what every source of this sort has in its block beside what the plan was made of, and reports what is left
 // over. The source is nil if something is wrong. Files that the block names are relative to dir.
@@ -118,7 +126,9 @@ func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
 		_, src.queries = src.query.check(r, &src.paging)
 	}
 	src.success = readSuccess(r, p.Format)
-	src.fields = src.success.after(src.paging.fields)
+	if src.success != nil {
+		src.success.fields = slices.Concat(src.paging.fields, src.success.paths)
+	}
 	src.key = clientKey{
 		redirects: r.Word("redirects", "same-origin", "same-origin", "none") == "same-origin",
 		retries:   r.Int("retries", 2, 0, 10),

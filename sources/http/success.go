@@ -21,9 +21,10 @@ import (
 type success struct {
 	expr   hcl.Expression
 	ctx    *hcl.EvalContext
-	body   *attr.Need // nil: nothing
-	header *attr.Need // nil: nothing
-	paths  []decode.Path
+	body   *attr.Need    // nil: nothing
+	header *attr.Need    // nil: nothing
+	paths  []decode.Path // of what it needs of the body
+	fields []decode.Path // the same behind those that paging needs
 	sees   []hcl.Traversal
 }
 
@@ -127,14 +128,6 @@ func (s *success) checkBody(r *attr.Reader, format decode.Format) {
 	if len(s.paths) > decode.MaxFields/2 {
 		r.Errorf(rng, "Too much asked for", "success refers to %d values of the body; at most %d are possible.", len(s.paths), decode.MaxFields/2)
 	}
-}
-
-// after adds the paths that s needs to those that paging needs.
-func (s *success) after(fields []decode.Path) []decode.Path {
-	if s == nil {
-		return fields
-	}
-	return append(slices.Clip(fields), s.paths...)
 }
 
 func (s *success) containers() int {
