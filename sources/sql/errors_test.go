@@ -249,8 +249,9 @@ func columns(n int) string {
 // A database without an encoding hands out the bytes that were put in.
 func TestTextThatIsNotUTF8(t *testing.T) {
 	p := postgres(t)
-	p.do(t, "create database bytes encoding SQL_ASCII locale 'C' template template0")
-	dsn := strings.Replace(p.dsn, "/postgres?", "/bytes?", 1)
+	name := nextName()
+	p.do(t, "create database %s encoding SQL_ASCII locale 'C' template template0", name)
+	dsn := strings.Replace(p.dsn, "/postgres?", "/"+name+"?", 1)
 	b := database{"postgres", dsn, connect(t, dsn)}
 	b.do(t, `create table public.t (id int, name text); insert into public.t values (1, 'ok'), (2, E'caf\xe9')`)
 	fetch(t, b.source(t, "select * from public.t order by id", ""), nil).wantError(t, `source.sql: read row 2: column "name" is not valid UTF-8`)

@@ -35,6 +35,7 @@ func TestMySQLWithCertificates(t *testing.T) {
 	}
 	// Now the server wants a certificate of the client, too.
 	d.do(t, "alter user bridge@'%%' require x509")
+	defer d.do(t, "alter user bridge@'%%' require none")
 	for parameters, want := range map[string]string{"?tls=true&ssl-ca=ca.pem": "the server refused the login", "?tls=true&ssl-ca=ca.pem&ssl-cert=ca.pem&ssl-key=key.pem": ""} {
 		s, diags := decode(t, d.block(query, ""), d.dsn+parameters, dir)
 		if diags.HasErrors() {

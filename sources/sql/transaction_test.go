@@ -187,38 +187,42 @@ func TestTheEndOfTheJobsTimeEndsTheQuery(t *testing.T) {
 			t.Run(name+" "+when, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
-				rows := 0
-				if when == "before the first row" {
-					go func() {
-						d.waitBusy(t, name)
-						cancel(errOver)
-					}()
+				if when == "before the first row" && running[name] == "" { // there is nobody to ask whether it has begun
+					var stop context.CancelFunc
+					ctx, stop = context.WithTimeoutCause(ctx, 50*time.Millisecond, errOver)
+					defer stop()
 				}
-				outcome, err := d.source(t, query, "").Fetch(ctx, bridge.FetchOptions{}, func(bridge.Record) error {
-					if rows++; rows == 500 {
-						cancel(errOver)
-					}
-					return nil
-				})
-				if !errors.Is(err, errOver) || outcome.Complete || (rows > 0) != (when == "between rows") {
-					t.Fatalf("%d rows, %+v, %v", rows, outcome, err)
+				type result struct {
+					rows    int
+					outcome bridge.Outcome
+					err     error
 				}
-				noSecret(t, err.Error())
+				s, ended := d.source(t, query, ""), make(chan result, 1)
+				go func() {
+					var r result
+					r.outcome, r.err = s.Fetch(ctx, bridge.FetchOptions{}, func(bridge.Record) error {
+						if r.rows++; r.rows == 500 {
+							cancel(errOver)
+						}
+						return nil
+					})
+					ended <- r
+				}()
+				if when == "before the first row" && running[name] != "" {
+					waitFor(t, func() bool { return d.count(t, running[name]) == `{"n":1}` }, "the server does not run the query")
+					cancel(errOver)
+				}
+				r := <-ended
+				if !errors.Is(r.err, errOver) || r.outcome.Complete || (r.rows > 0) != (when == "between rows") {
+					t.Fatalf("%d rows, %+v, %v", r.rows, r.outcome, r.err)
+				}
+				noSecret(t, r.err.Error())
 				if running[name] != "" {
 					waitFor(t, func() bool { return d.count(t, running[name]) == `{"n":0}` }, "the server still runs the query")
 				}
 			})
 		}
 	}
-}
-
-// waitBusy waits until the server runs an endless query. SQLite has nobody to ask, and needs a moment.
-func (d database) waitBusy(t testing.TB, name string) {
-	if running[name] == "" {
-		<-time.After(50 * time.Millisecond)
-		return
-	}
-	waitFor(t, func() bool { return d.count(t, running[name]) == `{"n":1}` }, "the server does not run the query")
 }
 
 // waitFor asks again until it is so.
