@@ -1,15 +1,12 @@
 package configs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/hookbridge/bridge"
@@ -43,67 +40,7 @@ func (l *Lookup) URL(e InboundEvent) (string, error) {
 }
 
 func (l *Lookup) text(ctx *hcl.EvalContext) (string, error) {
-	t, ok := l.url.expr.(*hclsyntax.TemplateExpr)
-	if !ok {
-		return l.part(l.url.expr, ctx)
-	}
-	var b strings.Builder
-	for _, p := range t.Parts {
-		s, err := l.part(p, ctx)
-		if err != nil {
-			return "", err
-		}
-		if !takes(p) {
-			b.WriteString(s)
-			continue
-		}
-		if s == "" || s == "." || s == ".." {
-			return "", failure(p, "this webhook has nothing there that could stand in a url")
-		}
-		if strings.Contains(b.String(), "?") {
-			b.WriteString(url.QueryEscape(s))
-		} else {
-			b.WriteString(url.PathEscape(s))
-		}
-	}
-	return b.String(), nil
-}
-
-// takes reports whether a part of a template puts in something of the webhook as it is.
-func takes(p hclsyntax.Expression) bool {
-	if call, ok := p.(*hclsyntax.FunctionCallExpr); ok && call.Name == "urlencode" {
-		return false
-	}
-	return slices.ContainsFunc(p.Variables(), func(t hcl.Traversal) bool { return t.RootName() == "event" })
-}
-
-func (l *Lookup) part(expr hcl.Expression, ctx *hcl.EvalContext) (string, error) {
-	v, err := evaluate(expr, ctx)
-	if err != nil {
-		return "", err
-	}
-	text, ok := plainString(v)
-	if !ok {
-		return "", failure(expr, "url is not a string")
-	}
-	return text, nil
-}
-
-// plainString is the text of a string or of a number, in the bytes it came in.
-func plainString(v cty.Value) (text string, ok bool) {
-	plain, _ := v.UnmarkDeep()
-	if plain.IsNull() || !plain.IsKnown() || plain.Type() != cty.String && plain.Type() != cty.Number {
-		return "", false
-	}
-	if plain.Type() == cty.String && attr.IsSecret(v) {
-		return plain.AsString(), true
-	}
-	raw, err := attr.MarshalJSON(v)
-	if err == nil && plain.Type() == cty.String {
-		err = json.Unmarshal(raw, &text)
-		return text, err == nil
-	}
-	return string(raw), err == nil
+	return attr.Address{Expr: l.url.expr, Root: "event", Of: "webhook"}.Text(func(expr hcl.Expression) (cty.Value, error) { return evaluate(expr, ctx) })
 }
 
 func checkLookup(text string) error {
