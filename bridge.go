@@ -13,8 +13,12 @@ import (
 // emit has returned.
 type Record struct {
 	Body json.RawMessage // the source's own bytes
-	Page int             // number of the answer (page, file) it came in, from 1
-	Item int             // position within that answer, from 1
+	// Listing is what a list says of the record where Body is its detail, fetched by itself; nil: there is no such list.
+	Listing json.RawMessage
+	// Bad is why the detail cannot be had; Body is nil. Such a record counts as a bad one.
+	Bad  error
+	Page int // number of the answer (page, file) it came in, from 1
+	Item int // position within that answer, from 1
 }
 
 // Checkpoint is what a source wants to find again at its next fetch: validators, body hashes, watermarks. It is opaque
@@ -25,6 +29,9 @@ type Checkpoint []byte
 type FetchOptions struct {
 	From          Checkpoint // of the last complete run; nil: nothing
 	Unconditional bool       // send no validators, rely on no watermark; a body hash may still prove that the bytes are the same
+	// Known reports whether the snapshot holds a record whose listing was this one, so that its detail need not be
+	// fetched: emit it with a nil Body. nil: nothing is known. It is called where emit is called, never concurrently.
+	Known func(listing json.RawMessage) bool
 }
 
 // Outcome is what a fetch learned besides its records.

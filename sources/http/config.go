@@ -35,6 +35,7 @@ func (s *Shared) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge
 	p.carries(r)
 	reading := s.read(r, dir, &p)
 	reading.members = archive.Pattern(r)
+	reading.each = children(r, p.URL)
 	src, diags := reading.open()
 	if src == nil {
 		return nil, diags

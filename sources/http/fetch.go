@@ -218,7 +218,7 @@ func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.O
 	}
 	defer body.close()
 	err = f.content(ctx, resp, body, a, before)
-	outcome.Bytes += body.read
+	outcome.Bytes += body.read + a.details
 	return err
 }
 
@@ -300,6 +300,12 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 			emit = func([]byte, int) error { return nil } // only what leads to the next answer is wanted
 		}
 	}
+	var w *window
+	if f.each != nil && !a.skipped {
+		w = f.window(ctx, a.number)
+		defer w.end()
+		emit = w.add
+	}
 	var lastRecord []byte
 	if f.paging.last != "" {
 		inner := emit
@@ -314,6 +320,15 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 	body.read = max(body.read, envelope.Unpacked)
 	if f.broken != nil {
 		return f.broken
+	}
+	if w != nil {
+		if err == nil {
+			err = w.drain()
+		}
+		a.details += w.read
+		if w.err != nil {
+			return w.err
+		}
 	}
 	if f.success != nil && body.err == nil {
 		if verdict := f.judge(resp, envelope, err); verdict != nil {
@@ -346,6 +361,8 @@ func (s *Source) cutShort(ctx context.Context, body *body, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, errTooLarge) && s.maxBody == maxDetail:
+		return fmt.Errorf("the answer is larger than a single record may be (%s)", bytesText(maxDetail))
 	case errors.Is(err, errTooLarge):
 		return fmt.Errorf("the answer is larger than max_body (%s); raise it if that is right", bytesText(s.maxBody))
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -3,7 +3,6 @@ package http
 import (
 	"context"
 	stdjson "encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	nethttp "net/http"
@@ -26,64 +25,69 @@ func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMes
 	if err != nil {
 		return nil, false, s.lost(fmt.Errorf("record: %w", err))
 	}
-	target, err := s.target(url)
+	target, err := s.target("lookup", url)
 	if err != nil {
 		return nil, false, s.lost(err)
 	}
+	body, _, err := s.single().lookup(ctx, target, path)
+	switch {
+	case err == nil:
+		return body, true, nil
+	case gone(err):
+		return nil, false, nil
+	}
+	return nil, false, s.lost(err)
+}
+
+// single is the source as it asks for one record: by GET, whatever its method.
+func (s *Source) single() *Source {
 	one := *s
 	one.method, one.body, one.paging = nethttp.MethodGet, nil, paging{}
 	if s.body != nil {
 		one.header = maps.Clone(s.header)
 		one.header.Del("Content-Type") // of the body that is not sent
 	}
-	body, err := one.lookup(ctx, target, path)
-	if err != nil {
-		busy, refused := (*bridge.BusyError)(nil), (*statusError)(nil)
-		if !errors.As(err, &busy) && errors.As(err, &refused) && (refused.status == nethttp.StatusNotFound || refused.status == nethttp.StatusGone) {
-			return nil, false, nil
-		}
-		return nil, false, s.lost(err)
-	}
-	return body, true, nil
+	return &one
 }
 
-func (s *Source) lookup(ctx context.Context, target *url.URL, path decode.Path) ([]byte, error) {
+// lookup returns one record, and how many bytes were read for it.
+func (s *Source) lookup(ctx context.Context, target *url.URL, path decode.Path) (stdjson.RawMessage, int64, error) {
 	resp, err := s.ask(ctx, place{address: target}, nil, true)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != nethttp.StatusOK {
-		return nil, fmt.Errorf("answered %d %s where a record was expected", resp.StatusCode, nethttp.StatusText(resp.StatusCode))
+		return nil, 0, fmt.Errorf("answered %d %s where a record was expected", resp.StatusCode, nethttp.StatusText(resp.StatusCode))
 	}
 	content, err := openBody(resp, s.maxBody)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer content.close()
 	start := &beginning{r: content}
 	record, err := json.One(start, path, decode.Options{})
 	switch {
 	case content.err != nil:
-		return nil, s.cutShort(ctx, content, content.err)
+		return nil, content.read, s.cutShort(ctx, content, content.err)
 	case err != nil:
-		return nil, s.unreadable(resp, content.read, start.text, err)
+		return nil, content.read, s.unreadable(resp, content.read, start.text, err)
 	}
-	return record, nil
+	return record, content.read, nil
 }
 
 // target is the address to ask. What an event put into it must not lead elsewhere.
-func (s *Source) target(text string) (*url.URL, error) {
+func (s *Source) target(what, text string) (*url.URL, error) {
 	target, err := url.Parse(text)
 	if err != nil {
-		return nil, errors.New("the address of the lookup is not a URL")
+		return nil, fmt.Errorf("the address of the %s is not a URL", what)
 	}
 	if target.Opaque != "" || target.Host == "" || address.Origin(target) != address.Origin(s.url) {
-		return nil, fmt.Errorf("the address of the lookup, %s, is not of the source's own origin, %s; no other gets its login", bridge.Redact(text), address.Origin(s.url))
+		return nil, fmt.Errorf("the address of the %s, %s, is not of the source's own origin, %s; no other gets its login", what, bridge.Redact(text), address.Origin(s.url))
 	}
 	for step := range strings.SplitSeq(target.Path, "/") { // decoded, so that %2e counts
 		if step == "." || step == ".." {
-			return nil, fmt.Errorf("the address of the lookup, %s, has %q in its path; such an id is not looked up", bridge.Redact(text), step)
+			return nil, fmt.Errorf("the address of the %s, %s, has %q in its path; such an id is not looked up", what, bridge.Redact(text), step)
 		}
 	}
 	target.User, target.Fragment, target.RawFragment = nil, "", ""

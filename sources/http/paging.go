@@ -56,7 +56,8 @@ type answer struct {
 	cursor  string   // of the next answer; empty: none
 	link    string   // target of the Link header with relation next
 	linked  bool
-	skipped bool // unchanged; its body was not read to the end
+	skipped bool  // unchanged; its body was not read to the end
+	details int64 // bytes read of its records' details
 }
 
 // bodyless says whether what follows an answer that is not the last can be told without its body.

@@ -62,6 +62,8 @@ type Source struct {
 	success  *success // nil: every answer that can be read counts
 	since    *since   // nil: every fetch reads everything
 	login    login.Login
+	each     *each   // nil: a list shows records whole
+	detail   *Source // that fetches what it does not show
 	maxPages int
 	maxBody  int64
 	members  string // of answers that are a zip; empty: all
@@ -164,6 +166,10 @@ func (s *reading) open() (*Source, hcl.Diagnostics) {
 		s.host.limit(s.perSecond, s.Source)
 	}
 	s.identity = s.identify()
+	if s.each != nil {
+		s.detail = s.single()
+		s.detail.maxBody = min(s.maxBody, maxDetail)
+	}
 	return s.Source, diags
 }
 
@@ -175,7 +181,11 @@ func (s *reading) identify() string {
 	if s.since != nil && s.since.param == "" {
 		whole += " " + s.since.start()
 	}
-	sum := sha256.Sum256([]byte(s.scrub(whole) + "\x00" + s.asked()))
+	whole = s.scrub(whole) + "\x00" + s.asked()
+	if s.each != nil {
+		whole += "\x00" + s.scrub(s.each.asks)
+	}
+	sum := sha256.Sum256([]byte(whole))
 	parts := []string{s.kind, s.method, shown.String(), s.format.Identity()}
 	if s.members != "" {
 		parts = append(parts, "members", s.members)
