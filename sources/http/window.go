@@ -20,8 +20,9 @@ type window struct {
 	page   int
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	slots  chan struct{} // held by each request
+	todo   chan *child // what is to be fetched, in the order of the list; never full
 	wg     sync.WaitGroup
+	busy   int // workers
 
 	queue []*child
 	held  int   // bytes of listings
@@ -32,8 +33,9 @@ type window struct {
 // child is a listed record and its detail.
 type child struct {
 	bridge.Record
-	done chan struct{} // closed when the rest is there; nil: nothing is fetched
-	size int64
+	target *url.URL
+	done   chan struct{} // closed when the rest is there; nil: nothing is fetched
+	size   int64
 }
 
 // maxDetail bounds the detail of one record: up to four times as many are held as are asked for at a time.
@@ -43,7 +45,7 @@ const maxDetail = 8 << 20
 const maxHeld = 8 << 20
 
 func (f *fetch) window(ctx context.Context, page int) *window {
-	w := &window{fetch: f, page: page, slots: make(chan struct{}, f.each.concurrency)}
+	w := &window{fetch: f, page: page, todo: make(chan *child, 4*f.each.concurrency)}
 	if trace := decode.Trace(ctx); trace != nil {
 		var mu sync.Mutex
 		ctx = decode.WithTrace(ctx, func(line string) {
@@ -72,18 +74,15 @@ func (w *window) add(listing []byte, item int) error {
 		if err != nil {
 			return w.fail(c, err)
 		}
-		target, err := w.target("detail", address)
-		if err != nil {
+		if c.target, err = w.target("detail", address); err != nil {
 			return w.fail(c, err)
 		}
-		select { // here, so that details are asked for in the order of the list
-		case w.slots <- struct{}{}:
-		case <-w.ctx.Done():
-			w.err = context.Cause(w.ctx)
-			return w.err
-		}
 		c.done = make(chan struct{})
-		w.wg.Go(func() { w.pull(c, target) })
+		w.todo <- c
+		if w.busy < w.each.concurrency {
+			w.busy++
+			w.wg.Go(w.work)
+		}
 	}
 	w.queue = append(w.queue, c)
 	w.held += len(c.Listing)
@@ -95,16 +94,24 @@ func (w *window) add(listing []byte, item int) error {
 	return nil
 }
 
-// pull fetches one detail.
-func (w *window) pull(c *child, target *url.URL) {
-	defer func() { close(c.done); <-w.slots }()
-	body, size, err := w.detail.lookup(w.ctx, target, w.each.record)
+// work fetches details, one after the other, until the page has ended or one cannot be had.
+func (w *window) work() {
+	for c := range w.todo {
+		if w.ctx.Err() == nil {
+			w.pull(c)
+		}
+		close(c.done)
+	}
+}
+
+func (w *window) pull(c *child) {
+	body, size, err := w.detail.lookup(w.ctx, c.target, w.each.record)
 	c.size = size
 	switch {
 	case err == nil:
 		c.Body = body
 	case gone(err):
-		c.Bad = errors.New(w.scrub("listed, but not there: GET " + bridge.Redact(target.String()) + " answered " + status(err)))
+		c.Bad = errors.New(w.scrub("listed, but not there: GET " + bridge.Redact(c.target.String()) + " answered " + status(err)))
 	default:
 		w.cancel(w.wrong(c, err)) // the first failure is the one that is told
 	}
@@ -140,6 +147,7 @@ func (w *window) drain() error {
 // end waits until nothing of the window is under way.
 func (w *window) end() {
 	w.cancel(errors.New("the page has ended"))
+	close(w.todo)
 	w.wg.Wait()
 }
 
