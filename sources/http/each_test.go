@@ -364,3 +364,30 @@ func TestIdentityOfDetails(t *testing.T) {
 		}
 	}
 }
+
+// An address that stands whole in the list is followed within the origin only.
+func TestAddressesOfDetailsFromTheList(t *testing.T) {
+	elsewhere := serve(t, func(_ nethttp.ResponseWriter, r *nethttp.Request) { t.Errorf("another origin was asked for %s", r.URL) })
+	var address, href string
+	address = serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if r.URL.Path == "/list" {
+			fmt.Fprintf(w, `[{"href":%q}]`, href)
+			return
+		}
+		fmt.Fprintf(w, `{"path":%q}`, r.URL.Path)
+	})
+	s := source(t, newShared(), fmt.Sprintf("url = \"%s/list\"\neach {\n url = record.href\n}", address))
+	for _, test := range []struct{ href, want, err string }{
+		{address + "/a/b", `{"path":"/a/b"}`, ""},
+		{elsewhere + "/a", "", "detail of record 1: the address of the detail, " + elsewhere + "/a, is not of the source's own origin"},
+		{"/a/b", "", "is not of the source's own origin"},
+		{address + "/a/../b", "", `has ".." in its path`},
+		{"http://[", "", "the address of the detail is not a URL"},
+	} {
+		href = test.href
+		got, _, err := listed(t.Context(), s, bridge.FetchOptions{})
+		if test.err == "" && (err != nil || !strings.Contains(got, test.want)) || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+			t.Errorf("%s: %v\n%s", test.href, err, got)
+		}
+	}
+}
