@@ -41,6 +41,22 @@ func (v *Version) Newer(a, b []byte) bool {
 	return strings.Compare(x.Str, y.Str) > 0
 }
 
+// Same reports whether both bodies certainly carry the same version.
+func (v *Version) Same(a, b []byte) bool {
+	x, err := v.key.in(a)
+	if err != nil {
+		return false
+	}
+	y, err := v.key.in(b)
+	if err != nil || x.Type != y.Type {
+		return false
+	}
+	if s, t, ok := times(x.Str, y.Str); ok {
+		return s.Equal(t)
+	}
+	return x.Raw == y.Raw
+}
+
 // newerNumber compares exactly, but gives up on numbers nobody counts versions in.
 func newerNumber(a, b string) bool {
 	const most = 64
