@@ -39,6 +39,9 @@ func (m *Machine) Status(now time.Time) Status {
 	if s.State == Unproven && !s.Unheard.IsZero() && t.Sub(s.Unheard) >= 24*time.Hour {
 		status.Warning = "polls find changes but no webhook of this job ever came: check that the sender has our address, and the receiver's `when`"
 	}
+	if m.Signals() {
+		status.Warning = s.Shapes.words() + ": they only make the job poll. Mend `record`, or name these paths in `ignore`"
+	}
 	return status
 }
 
@@ -105,6 +108,9 @@ func (m *Machine) Explain(now time.Time) string {
 		if !s.NextAudit.IsZero() {
 			add("next audit by %s", clockTime(s.NextAudit))
 		}
+	}
+	if m.Signals() {
+		add("webhooks are taken as signals, because their records have another shape than polled ones")
 	}
 	if n := m.judge.size(); n > 0 {
 		add("%d found untold, waiting for webhooks until %s", n, clockTime(m.judge.next(m.wait(t), s.Detector.Last)))

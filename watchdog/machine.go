@@ -26,6 +26,7 @@ type Config struct {
 	Zone         *time.Location // of the learned hours of the week; nil: that of Expect, or else UTC
 	RecoverAfter int            // polls with traffic and nothing missed that lead back to listening
 	Signal       bool           // on_event = "poll": a webhook tells of the job, not of a key
+	Edition      string         // of the job's configuration: what was found out about shapes holds for one only
 }
 
 // withDefaults fills in what config leaves at zero.
@@ -85,7 +86,7 @@ type Machine struct {
 func New(cfg Config, random func() float64) *Machine {
 	cfg = cfg.withDefaults()
 	m := &Machine{cfg: cfg, random: random, deaf: true, calendar: calendar{zone: cfg.Zone, hours: cfg.Expect}}
-	m.state = memory{State: Unproven, Detector: newDetector(cfg.Zone)}
+	m.state = memory{State: Unproven, Detector: newDetector(cfg.Zone), Shapes: Shapes{Edition: cfg.Edition}}
 	m.told.reset()
 	m.judge.reset()
 	return m

@@ -30,6 +30,8 @@ type memory struct {
 	Relapses      int       `json:"relapses"`
 	Relapsed      time.Time `json:"relapsed"`
 
+	Shapes Shapes `json:"shapes,omitzero"`
+
 	Webhooks int64  `json:"webhooks"` // ever
 	Missed   int64  `json:"missed"`   // ever
 	Audits   int64  `json:"audits"`   // ever
@@ -62,6 +64,9 @@ func Load(cfg Config, memory []byte, random func() float64) (*Machine, error) {
 	}
 	if zone := m.state.Detector.Zone; state.Detector.Zone != zone {
 		state.Detector.Events, state.Detector.Exposure, state.Detector.Zone = profile{}, profile{}, zone
+	}
+	if state.Shapes.Edition != cfg.Edition {
+		state.Shapes = m.state.Shapes
 	}
 	m.state = state
 	return m, nil
