@@ -36,6 +36,7 @@ type part struct {
 	change bool // step is to be written
 	key    string
 	intent bridge.IntentKind // empty: the effect is in this commit
+	turned []string          // paths of what the record adds to its row or takes from it
 	commit bridge.Chunk      // what the step is committed with
 }
 
@@ -200,6 +201,11 @@ func (d *Daemon) part(ctx context.Context, j *job, event configs.InboundEvent) (
 		p.intent = bridge.IntentApply // acted on after the baseline's last chunk
 		return p, nil
 	}
+	if j.watch.signals() {
+		p.intent = bridge.IntentPoll
+		p.key, err = j.keyOf(record)
+		return p, err
+	}
 	if deleted {
 		return p, d.compareGone(ctx, p, &state, targets, record)
 	}
@@ -213,8 +219,8 @@ func (d *Daemon) compareOne(ctx context.Context, p *part, state *bridge.JobState
 	if err != nil {
 		return err
 	}
-	if p.key, err = eye.key.Of(record); err != nil {
-		return &webhookError{err}
+	if p.key, err = j.keyOf(record); err != nil {
+		return err
 	}
 	row, found, err := d.lookAt(ctx, p, state)
 	if err != nil {
@@ -238,7 +244,11 @@ func (d *Daemon) compareOne(ctx context.Context, p *part, state *bridge.JobState
 			p.targets(state, targets)
 			return nil
 		}
-		change.Op, change.Before, change.Changed = bridge.Updated, row.Body, eye.rules.Changed(row.Body, record)
+		change.Op, change.Before = bridge.Updated, row.Body
+		for _, f := range eye.rules.Fields(row.Body, record) {
+			change.Changed = append(change.Changed, f.Pointer)
+			p.turns(f)
+		}
 	}
 	p.change = true
 	p.targets(state, targets)
@@ -251,8 +261,8 @@ func (d *Daemon) compareGone(ctx context.Context, p *part, state *bridge.JobStat
 	if err != nil {
 		return err
 	}
-	if p.key, err = eye.key.Of(record); err != nil {
-		return &webhookError{err}
+	if p.key, err = p.job.keyOf(record); err != nil {
+		return err
 	}
 	row, found, err := d.lookAt(ctx, p, state)
 	if err != nil || !found || eye.version != nil && eye.version.Newer(row.Body, record) {
@@ -262,6 +272,19 @@ func (d *Daemon) compareGone(ctx context.Context, p *part, state *bridge.JobStat
 	p.change = true
 	p.targets(state, targets)
 	return p.tell(bridge.Change{Op: bridge.Deleted, Key: p.key, Before: row.Body}, bridge.Webhook)
+}
+
+// keyOf is the key of a record that did not come by a run.
+func (j *job) keyOf(record json.RawMessage) (string, error) {
+	eye, err := j.eye()
+	if err != nil {
+		return "", err
+	}
+	key, err := eye.key.Of(record)
+	if err != nil {
+		return "", &webhookError{err}
+	}
+	return key, nil
 }
 
 // lookAt reads the row of the part's key, and notes which commit wrote it.
@@ -331,7 +354,7 @@ func (j *job) note(p *part, done bridge.Committed) {
 	if !p.step.delete {
 		entry.ID = done.IDs[0]
 	}
-	j.notes = append(j.notes, noted{entry: entry, gone: p.step.delete, commit: done.Number})
+	j.notes = append(j.notes, noted{entry: entry, gone: p.step.delete, commit: done.Number, turned: p.turned})
 	if len(j.notes) > maxNotes {
 		for _, n := range j.notes {
 			j.lost = max(j.lost, n.commit)
@@ -348,6 +371,7 @@ type noted struct {
 	entry  bridge.IndexEntry
 	gone   bool
 	commit int64
+	turned []string // as in part
 }
 
 // catchUp brings the index up to everything that was written outside runs before the run that began at this number,
@@ -369,6 +393,7 @@ func (j *job) catchUp(began int64) (outside int) {
 	if len(j.notes) > 0 {
 		outside = -1 // somebody has written since
 	}
+	j.bring(notes)
 	lost := j.lost > 0
 	if j.lost <= began {
 		j.lost = 0

@@ -121,6 +121,10 @@ func (d *Daemon) reapply(j *job, intent bridge.Intent) {
 	var fault *webhookError
 	switch {
 	case err == nil:
+	case errors.Is(err, errOnlySignal):
+		intent.Kind = bridge.IntentPoll
+		d.intend(j, intent)
+		return
 	case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
 		state, reason = bridge.InboundFailed, err.Error()
 		d.log.Error("a webhook that waited for the baseline cannot be applied", "job", j.cfg.Name, "inbound", intent.Inbound, "error", err)
@@ -134,6 +138,9 @@ func (d *Daemon) reapply(j *job, intent bridge.Intent) {
 	}
 	d.endIntents(j, []bridge.Intent{intent}, state, reason)
 }
+
+// errOnlySignal is a webhook that was kept to be applied, and is only to make its job poll by now.
+var errOnlySignal = errors.New("the job's webhooks are only signals")
 
 // applyKept applies a stored webhook to one job. The intent ends in the same commit, so that it acts once.
 func (d *Daemon) applyKept(ctx context.Context, j *job, intent bridge.Intent) error {
@@ -149,6 +156,9 @@ func (d *Daemon) applyKept(ctx context.Context, j *job, intent bridge.Intent) er
 		p, err := d.part(ctx, j, event)
 		if err == nil && p != nil && p.intent == bridge.IntentApply {
 			err = errors.New("the job has no baseline again")
+		}
+		if err == nil && p != nil && p.intent == bridge.IntentPoll {
+			err = errOnlySignal
 		}
 		if err == nil && p != nil && p.change {
 			p.commit.Began, p.commit.Intent = began, intent.ID

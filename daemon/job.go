@@ -20,10 +20,11 @@ type job struct {
 	eye      func() (*eye, error) // compiled when first needed
 	splay    time.Duration
 
-	slot   chan struct{} // of one: whoever holds it owns memory and may commit
-	memory *memory
-	bad    []bridge.Quarantined // what the store's quarantine holds, as far as this process knows
-	absent int                  // rows absent when the job was opened; memory counts them once it is loaded
+	slot    chan struct{} // of one: whoever holds it owns memory and may commit
+	memory  *memory
+	bad     []bridge.Quarantined // what the store's quarantine holds, as far as this process knows
+	brought brought              // to be compared with what the next poll shows
+	absent  int                  // rows absent when the job was opened; memory counts them once it is loaded
 
 	schedule  tick   // guarded by the agenda's mutex, as is the next
 	reconcile tick   // without times: the job is not reconciled by itself
@@ -62,7 +63,8 @@ type outlook struct {
 	retryAt time.Time // not before, says the server
 	confirm bool      // absences, or an empty baseline, wait for another look
 	changes []watchdog.Change
-	follow  bool // rows were left alone: look again at once
+	shapes  *watchdog.Shapes // nil: nothing was compared
+	follow  bool             // rows were left alone: look again at once
 }
 
 // errRetired ends a run whose job was edited or removed.

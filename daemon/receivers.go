@@ -15,6 +15,7 @@ import (
 
 // What a watchdog block can have a webhook do.
 const (
+	onApply  = "apply"
 	onPoll   = "poll"
 	onLookup = "lookup"
 )

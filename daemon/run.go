@@ -61,6 +61,9 @@ func (r *run) do(ctx context.Context) error {
 	defer d.store.EndRun(r.state.Number, began)
 	r.outside = j.catchUp(began)
 	r.memory = j.memory
+	if j.watch != nil {
+		r.comparison = comparison{brought: j.brought, known: j.watch.shapes}
+	}
 	j.mu.Lock()
 	*r.state = j.state // what was written before the run began has taken back what an earlier one proved
 	j.mu.Unlock()
@@ -331,6 +334,7 @@ func (r *run) conclude(err error) bridge.RunReport {
 		r.report.LastReconciled = r.report.Began
 	}
 	j.ended, j.stalled = time.Now(), false
+	r.outlook.shapes = j.compared(&r.comparison, r.report.Complete)
 	r.outlook.confirm = r.confirm || r.report.Pending > 0
 	r.remember(j)
 	j.state.LastRun = r.report

@@ -120,6 +120,7 @@ type survey struct {
 	judged     diff.Judgement
 	quarantine []bridge.Quarantined
 	changes    []watchdog.Change // for the job's watchdog, if it has one
+	comparison comparison        // for it, too
 	finish     bridge.Finish
 	confirm    bool // absences or an empty baseline wait for another look
 }
@@ -195,6 +196,7 @@ func (s *survey) begin(ctx context.Context, reread *diff.MovedError) error {
 		}
 		return row, err
 	}
+	s.comparison.begin(s.memory.index)
 	s.scan = diff.NewScan(s.memory.index, s.memory.key, s.memory.rules, old, stored, reread)
 	return nil
 }
@@ -235,6 +237,7 @@ func (s *survey) record(r bridge.Record) error {
 	change := bridge.Change{Key: f.Key, After: r.Body}
 	switch f.Verdict {
 	case diff.Same:
+		s.comparison.shown(s.memory, f.Slot, nil, r.Body)
 		return nil
 	case diff.Renewed: // the fingerprint alone; nobody has to see that
 		t.why = whyEdit
@@ -249,6 +252,7 @@ func (s *survey) record(r bridge.Record) error {
 			s.report.Stale++ // of a copy that lags behind
 			return nil
 		}
+		s.comparison.shown(s.memory, f.Slot, f.Before, r.Body)
 		change.Op, change.Before, change.Changed = bridge.Updated, f.Before, f.Fields
 		t.before = f.Before
 	}

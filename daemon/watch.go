@@ -20,6 +20,7 @@ const (
 const (
 	watchdogFallback  = ownPrefix + "watchdog.fallback"
 	watchdogRecovered = ownPrefix + "watchdog.recovered"
+	watchdogMismatch  = ownPrefix + "watchdog.mismatch"
 )
 
 // watch is the watchdog of one job at work: the machine decides, this drives it and keeps what it says.
@@ -45,7 +46,7 @@ func newWatch(j *job, memory []byte) (*watch, error) {
 	w := &watch{job: j}
 	w.alarm = tick{job: j}
 	cfg := watchdog.Config{Silence: c.Silence, Min: c.Min, Max: c.Max, Audit: c.Audit, Grace: c.Grace, Expect: hours,
-		RecoverAfter: c.RecoverAfter, Signal: c.OnEvent == onPoll}
+		RecoverAfter: c.RecoverAfter, Signal: c.OnEvent == onPoll, Edition: j.cfg.Digest}
 	var err error
 	if memory == nil {
 		w.machine = watchdog.New(cfg, rand.Float64)
@@ -145,8 +146,8 @@ func (d *Daemon) watchEnded(j *job, report bridge.RunReport) {
 		return
 	}
 	j.mu.Lock()
-	changes, retryAt, baselined := j.outlook.changes, j.outlook.retryAt, j.state.Baselined
-	j.outlook.changes = nil
+	changes, shapes, retryAt, baselined := j.outlook.changes, j.outlook.shapes, j.outlook.retryAt, j.state.Baselined
+	j.outlook.changes, j.outlook.shapes = nil, nil
 	j.mu.Unlock()
 	result := watchdog.PollResult{
 		Failed:     report.Outcome == bridge.RunFailed || report.Outcome == bridge.RunDropped,
@@ -159,6 +160,9 @@ func (d *Daemon) watchEnded(j *job, report bridge.RunReport) {
 		Changes:    changes,
 	}
 	w.mu.Lock()
+	if shapes != nil {
+		w.machine.Compared(time.Now(), *shapes)
+	}
 	w.machine.PollEnded(time.Now(), result)
 	w.mu.Unlock()
 	d.consult(w)
@@ -193,9 +197,21 @@ func (d *Daemon) keepWatch(w *watch) {
 	d.store.SaveWatchdog(w.job.number, memory)
 }
 
-// watchMoved keeps changes of state, with what the machine remembers from then on: a log line and a row of history
-// each, and an event where somebody has to know.
+// watchMoved keeps changes of state, and apart from them what was found out about shapes, which leaves the state as it is.
 func (d *Daemon) watchMoved(w *watch, moved []watchdog.Transition) {
+	for len(moved) > 0 {
+		n := 1
+		for n < len(moved) && moved[0].From != moved[0].To && moved[n].From != moved[n].To {
+			n++
+		}
+		d.keepMoved(w, moved[:n])
+		moved = moved[n:]
+	}
+}
+
+// keepMoved keeps transitions with what the machine remembers from then on: a log line and a row of history each, and an
+// event where somebody has to know.
+func (d *Daemon) keepMoved(w *watch, moved []watchdog.Transition) {
 	name := w.job.cfg.Name
 	var rows []bridge.Transition
 	var kind string
@@ -204,6 +220,10 @@ func (d *Daemon) watchMoved(w *watch, moved []watchdog.Transition) {
 		d.log.Info("watchdog", "job", name, "from", t.From, "to", t.To, "why", t.Why, "missed", t.Missed)
 		rows = append(rows, bridge.Transition{From: string(t.From), To: string(t.To), At: t.At, Why: t.Why, Missed: int64(t.Missed)})
 		switch {
+		case t.From == t.To:
+			kind, last = watchdogMismatch, t
+			d.log.Warn("webhooks and polls write records differently", "job", name, "paths", w.shapes().Differ,
+				"hint", "mend the watchdog's record, or name the paths in ignore; until the job is edited webhooks only make it poll")
 		case t.To == watchdog.Fallback:
 			kind, last = watchdogFallback, t
 		case t.To == watchdog.Listening && t.From != watchdog.Probing:
@@ -220,7 +240,11 @@ func (d *Daemon) watchMoved(w *watch, moved []watchdog.Transition) {
 	}
 	var event *bridge.Event
 	var targets []bridge.Target
-	if kind != "" {
+	switch kind {
+	case "":
+	case watchdogMismatch:
+		event, targets = d.ownEvent(kind, "job/"+name, bridge.Probe, map[string]any{"job": name, "paths": w.shapes().Differ, "why": last.Why})
+	default:
 		event, targets = d.ownEvent(kind, "job/"+name, bridge.Probe,
 			map[string]any{"job": name, "from": last.From, "to": last.To, "why": last.Why, "missed": last.Missed})
 	}
