@@ -269,13 +269,16 @@ func (d *destination) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	if key == "" {
 		key = event.Data.ID
 	}
-	line := strings.Join(append([]string{event.Type, key, event.Data.Origin}, event.Data.Changed...), " ")
+	words := []string{event.Type, key}
+	if event.Data.Origin == string(bridge.Webhook) {
+		words = append(words, "webhook")
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.told = append(d.told, strings.TrimSpace(line))
+	d.told = append(d.told, strings.Join(append(words, event.Data.Changed...), " "))
 }
 
-// all are the events that arrived: type, key, origin, what changed.
+// all are the events that arrived: type, key, whether a webhook told, what changed.
 func (d *destination) all() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -20,7 +20,7 @@ func github() []recipe {
 	story := []scene{
 		{name: "an issue is closed", happens: func(s *site) {
 			s.edit("number", "7", map[string]any{"state": "closed", "state_reason": "completed", "updated_at": "2024-06-01T10:00:00Z"})
-		}, told: []string{"github.issue.updated 7 manual /state /state_reason"}},
+		}, told: []string{"github.issue.updated 7 /state /state_reason"}},
 		{name: "somebody comments", happens: func(s *site) {
 			s.edit("number", "8", map[string]any{"comments": 3, "updated_at": "2024-06-01T10:01:00Z"})
 		}},
@@ -28,10 +28,10 @@ func github() []recipe {
 			s.add(map[string]any{"number": 201, "title": "New", "updated_at": "2024-06-01T10:02:00Z", "created_at": "2024-06-01T10:02:00Z"})
 			s.add(map[string]any{"number": 202, "updated_at": "2024-06-01T10:02:00Z",
 				"pull_request": map[string]any{"url": "https://api.github.com/repos/octocat/hello-world/pulls/202"}})
-		}, told: []string{"github.issue.created 201 manual"}},
+		}, told: []string{"github.issue.created 201"}},
 		{name: "an issue is deleted, which since does not show", happens: func(s *site) { s.remove("number", "9") }},
 		{name: "but the reconciliation does", runs: []string{"reconcile", "reconcile"},
-			told: []string{"github.issue.deleted 9 reconcile"}},
+			told: []string{"github.issue.deleted 9"}},
 	}
 	pushed := []scene{
 		{name: "a ping", webhook: func(*site) *http.Request {
@@ -53,18 +53,18 @@ func github() []recipe {
 		}, told: []string{"github.issue.deleted 9 webhook"}},
 		{name: "a webhook is lost", happens: func(s *site) {
 			s.edit("number", "10", map[string]any{"state": "closed", "updated_at": "2024-06-01T10:03:00Z"})
-		}, told: []string{"github.issue.updated 10 manual /state"}},
+		}, told: []string{"github.issue.updated 10 /state"}},
 	}
 	releases := []scene{
 		{name: "somebody downloads", happens: func(s *site) {
 			s.find("id", "5")["assets"].([]any)[0].(map[string]any)["download_count"] = 43
 		}},
 		{name: "a release is edited", happens: func(s *site) { s.edit("id", "5", map[string]any{"body": "Now with notes"}) },
-			told: []string{"github.release.updated 5 manual /body"}},
+			told: []string{"github.release.updated 5 /body"}},
 		{name: "a release is made", happens: func(s *site) { s.add(map[string]any{"id": 300, "tag_name": "v3.0.0"}) },
-			told: []string{"github.release.created 300 manual"}},
+			told: []string{"github.release.created 300"}},
 		{name: "a release is deleted", happens: func(s *site) { s.remove("id", "6") }, runs: []string{"poll", "poll"},
-			told: []string{"github.release.deleted 6 manual"}},
+			told: []string{"github.release.deleted 6"}},
 	}
 	issues := func() *site {
 		return &site{answer: githubAnswer, records: many(fixture("github/issues.json")[0], 105, func(i int, r record) {

@@ -20,7 +20,7 @@ func gitlab() []recipe {
 	env := map[string]string{"GITLAB_TOKEN": gitlabToken}
 	hooks := map[string]string{"GITLAB_SIGNING_TOKEN": gitlabSigning}
 	issues := func() *site {
-		return &site{answer: gitlabAnswer, records: many(fixture("gitlab/issues.json")[0], 104, func(i int, r record) {
+		return &site{answer: gitlabAnswer, one: gitlabIssues + "/", records: many(fixture("gitlab/issues.json")[0], 104, func(i int, r record) {
 			r.set(map[string]any{"iid": i + 1, "id": 4100 + i, "title": fmt.Sprint("Issue ", i+1)})
 		})}
 	}
@@ -32,13 +32,13 @@ func gitlab() []recipe {
 	}
 	return []recipe{
 		{page: "gitlab", block: 0, env: env, taken: 104, site: issues, story: []scene{
-			{name: "an issue is closed", happens: closed, told: []string{"gitlab.issue.updated 3 manual /state"}},
+			{name: "an issue is closed", happens: closed, told: []string{"gitlab.issue.updated 3 /state"}},
 			{name: "somebody comments", happens: func(s *site) {
 				s.edit("iid", "4", map[string]any{"user_notes_count": 2, "updated_at": "2024-06-01T10:01:00.000Z"})
 			}},
-			{name: "an issue is opened", happens: opened, told: []string{"gitlab.issue.created 105 manual"}},
+			{name: "an issue is opened", happens: opened, told: []string{"gitlab.issue.created 105"}},
 			{name: "an issue is deleted, which updated_after does not show", happens: func(s *site) { s.remove("iid", "5") }},
-			{name: "but the reconciliation does", runs: []string{"reconcile", "reconcile"}, told: []string{"gitlab.issue.deleted 5 reconcile"}},
+			{name: "but the reconciliation does", runs: []string{"reconcile", "reconcile"}, told: []string{"gitlab.issue.deleted 5"}},
 		}},
 		{page: "gitlab", block: 1, env: env, hooks: hooks, taken: 104, site: issues, story: []scene{
 			{name: "an issue is closed", happens: closed, webhook: func(*site) *http.Request { return gitlabHook("close", 3) },
@@ -48,9 +48,9 @@ func gitlab() []recipe {
 				told: []string{"gitlab.issue.created 105 webhook"}},
 			{name: "a webhook is lost", happens: func(s *site) {
 				s.edit("iid", "4", map[string]any{"labels": []any{"bug"}, "updated_at": "2024-06-01T10:06:00.000Z"})
-			}, told: []string{"gitlab.issue.updated 4 manual /labels"}},
+			}, told: []string{"gitlab.issue.updated 4 /labels"}},
 			{name: "an issue is deleted, without a webhook", happens: func(s *site) { s.remove("iid", "5") },
-				runs: []string{"reconcile", "reconcile"}, told: []string{"gitlab.issue.deleted 5 reconcile"}},
+				runs: []string{"reconcile", "reconcile"}, told: []string{"gitlab.issue.deleted 5"}},
 		}},
 	}
 }

@@ -21,7 +21,7 @@ func jira() []recipe {
 	cloud := map[string]string{"JIRA_EMAIL": jiraEmail, "JIRA_API_TOKEN": jiraToken}
 	hooks := map[string]string{"JIRA_WEBHOOK_SECRET": jiraSecret}
 	issues := func() *site {
-		return &site{answer: jiraAnswer, records: many(fixture("jira/issues.json")[0], 105, func(i int, r record) {
+		return &site{answer: jiraAnswer, one: "/rest/api/3/issue/", records: many(fixture("jira/issues.json")[0], 105, func(i int, r record) {
 			r.set(map[string]any{"key": fmt.Sprint("OPS-", i+1), "id": fmt.Sprint(10001 + i), "fields.summary": fmt.Sprint("Task ", i+1)})
 		})}
 	}
@@ -35,14 +35,14 @@ func jira() []recipe {
 	gone := func(s *site) { s.remove("key", "OPS-5") }
 	story := func(confirm int, expired string) []scene {
 		return []scene{
-			{name: "an issue is done", happens: done, told: []string{"jira.issue.updated OPS-3 manual /fields/resolution/name /fields/status/name"}},
+			{name: "an issue is done", happens: done, told: []string{"jira.issue.updated OPS-3 /fields/resolution/name /fields/status/name"}},
 			{name: "somebody comments", happens: func(s *site) {
 				s.edit("key", "OPS-4", map[string]any{"fields.updated": "2024-06-01T10:00:30.000+0000"})
 			}},
-			{name: "an issue is filed", happens: filed, told: []string{"jira.issue.created OPS-106 manual"}},
+			{name: "an issue is filed", happens: filed, told: []string{"jira.issue.created OPS-106"}},
 			{name: "the token expires", happens: func(s *site) { s.expired = true }, fails: expired},
 			{name: "and is renewed", happens: func(s *site) { s.expired = false }},
-			{name: "an issue is deleted", happens: gone, runs: []string{"poll", "poll", "poll"}[:confirm], told: []string{"jira.issue.deleted OPS-5 manual"}},
+			{name: "an issue is deleted", happens: gone, runs: []string{"poll", "poll", "poll"}[:confirm], told: []string{"jira.issue.deleted OPS-5"}},
 		}
 	}
 	return []recipe{
@@ -59,10 +59,10 @@ func jira() []recipe {
 				gone(s)
 				return jiraHook("jira:issue_deleted", issue)
 			}},
-			{name: "and its absence confirmed", runs: []string{"poll", "poll"}, told: []string{"jira.issue.deleted OPS-5 manual"}},
+			{name: "and its absence confirmed", runs: []string{"poll", "poll"}, told: []string{"jira.issue.deleted OPS-5"}},
 			{name: "a webhook is lost", happens: func(s *site) {
 				s.edit("key", "OPS-6", map[string]any{"fields.labels": []any{}, "fields.updated": "2024-06-01T10:02:00.000+0000"})
-			}, told: []string{"jira.issue.updated OPS-6 manual /fields/labels"}},
+			}, told: []string{"jira.issue.updated OPS-6 /fields/labels"}},
 		}},
 		{page: "jira", block: 2, env: map[string]string{"JIRA_ACCESS_TOKEN": jiraAccess}, taken: 105, site: issues, story: story(2, "the login was refused")},
 	}

@@ -19,7 +19,7 @@ func odata() []recipe {
 	story := func(amount any, tag string) []scene {
 		return []scene{
 			{name: "an order grows", happens: func(s *site) { s.edit("SalesOrder", "1003", map[string]any{"TotalNetAmount": amount}) },
-				told: []string{"sap.sales_order.updated 1003 manual /TotalNetAmount"}},
+				told: []string{"sap.sales_order.updated 1003 /TotalNetAmount"}},
 			{name: "the same, with another tag", happens: func(s *site) {
 				if r := s.find("SalesOrder", "1004"); r[tag] != nil {
 					r[tag] = `W/"other"`
@@ -28,9 +28,9 @@ func odata() []recipe {
 				}
 			}},
 			{name: "an order comes in", happens: func(s *site) { s.add(map[string]any{"SalesOrder": "1106"}) },
-				told: []string{"sap.sales_order.created 1106 manual"}},
+				told: []string{"sap.sales_order.created 1106"}},
 			{name: "an order is deleted", happens: func(s *site) { s.remove("SalesOrder", "1005") }, runs: []string{"poll", "poll"},
-				told: []string{"sap.sales_order.deleted 1005 manual"}},
+				told: []string{"sap.sales_order.deleted 1005"}},
 		}
 	}
 	return []recipe{

@@ -23,6 +23,7 @@ type recipe struct {
 	block int               // which of its hcl blocks, from 0
 	env   map[string]string // the credentials it needs; the API refuses others
 	hooks map[string]string // what the API signs its webhooks with
+	no    string            // what is said of other credentials, where it is not that the login was refused
 	site  func() *site
 	taken int64 // records in the baseline
 	free  bool  // a run that finds nothing is answered 304 throughout
@@ -45,6 +46,7 @@ var recipes = map[string]func() []recipe{
 	"gitlab":    gitlab,
 	"jira":      jira,
 	"odata":     odata,
+	"soap":      soap,
 	"stripe":    stripe,
 	"wordpress": wordpress,
 }
@@ -109,6 +111,9 @@ func (r recipe) play(t *testing.T, config string) {
 	if len(jobs) != 1 {
 		t.Fatalf("the configuration has %d jobs, want one", len(jobs))
 	}
+	if r.no == "" {
+		r.no = "the login was refused"
+	}
 	s, told := r.site(), newDestination(t)
 	s.serve(t)
 	b := newBridge(t, config, jobs[0][1], s, told)
@@ -119,7 +124,7 @@ func (r recipe) play(t *testing.T, config string) {
 	for name, value := range r.env {
 		t.Setenv(name, "wrong-"+value)
 	}
-	if failed := b.refused(ctx); !strings.Contains(failed, "the login was refused") {
+	if failed := b.refused(ctx); !strings.Contains(failed, r.no) {
 		t.Errorf("with wrong credentials: %q, want that they were refused", failed)
 	} else if leaked(failed, r.env) {
 		t.Errorf("with wrong credentials: %q shows one", failed)
@@ -132,40 +137,14 @@ func (r recipe) play(t *testing.T, config string) {
 	if b.taken(ctx) != r.taken || len(told.all()) > 0 {
 		t.Fatalf("the baseline has %d records, want %d; last run %+v, told %v", b.taken(ctx), r.taken, report, told.all())
 	}
-	if s.pages < 2 {
-		t.Errorf("the list came in %d pages, want at least 2", s.pages)
-	}
+	s.locked(func(s *site) {
+		if s.pages < 2 {
+			t.Errorf("the list came in %d pages, want at least 2", s.pages)
+		}
+	})
 	known := 0
 	for _, scene := range r.story {
-		if scene.happens != nil {
-			s.locked(scene.happens)
-		}
-		switch {
-		case scene.webhook != nil:
-			var hook *http.Request
-			s.locked(func(s *site) { hook = scene.webhook(s) })
-			b.receive(ctx, hook)
-		case scene.fails != "":
-			if report, err := b.Poll(ctx, b.job); err != nil || !strings.Contains(report.Error, scene.fails) || leaked(report.Error, r.env) {
-				t.Errorf("%s: %+v, %v; want a failure with %q", scene.name, report, err, scene.fails)
-			}
-		case scene.runs == nil:
-			b.poll(ctx)
-		}
-		for _, how := range scene.runs {
-			if how == "reconcile" {
-				b.reconcile(ctx)
-			} else {
-				b.poll(ctx)
-			}
-		}
-		b.delivered(ctx)
-		all := told.all()
-		got := slices.Sorted(slices.Values(all[known:]))
-		known = len(all)
-		if diff := cmp.Diff(scene.told, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", scene.name, diff)
-		}
+		known = r.act(ctx, t, scene, s, b, told, known)
 	}
 	for range 2 {
 		s.locked(func(s *site) { s.answers, s.unchanged = 0, 0 })
@@ -173,12 +152,52 @@ func (r recipe) play(t *testing.T, config string) {
 			t.Errorf("a run after the story found %+v, want nothing", report)
 		}
 	}
-	if r.free && (s.unchanged == 0 || s.unchanged != s.answers) {
-		t.Errorf("of %d answers %d were 304, want all", s.answers, s.unchanged)
+	s.locked(func(s *site) {
+		if r.free && (s.unchanged == 0 || s.unchanged != s.answers) {
+			t.Errorf("of %d answers %d were 304, want all", s.answers, s.unchanged)
+		}
+		for _, surprise := range s.surprises {
+			t.Errorf("the API was asked for what it does not have: %s", surprise)
+		}
+	})
+}
+
+// act plays one scene. What happens there stands between two runs, and where a webhook tells of it, no run sees it first.
+func (r recipe) act(ctx context.Context, t *testing.T, scene scene, s *site, b *runningBridge, told *destination, known int) int {
+	t.Helper()
+	if scene.webhook != nil {
+		s.lists.Lock()
+		defer s.lists.Unlock()
 	}
-	for _, surprise := range s.surprises {
-		t.Errorf("the API was asked for what it does not have: %s", surprise)
+	if scene.happens != nil {
+		s.locked(scene.happens)
 	}
+	switch {
+	case scene.webhook != nil:
+		var hook *http.Request
+		s.locked(func(s *site) { hook = scene.webhook(s) })
+		b.receive(ctx, hook)
+	case scene.fails != "":
+		if report, err := b.Poll(ctx, b.job); err != nil || !strings.Contains(report.Error, scene.fails) || leaked(report.Error, r.env) {
+			t.Errorf("%s: %+v, %v; want a failure with %q", scene.name, report, err, scene.fails)
+		}
+	case scene.runs == nil:
+		b.poll(ctx)
+	}
+	for _, how := range scene.runs {
+		if how == "reconcile" {
+			b.reconcile(ctx)
+		} else {
+			b.poll(ctx)
+		}
+	}
+	b.delivered(ctx)
+	all := told.all()
+	got := slices.Sorted(slices.Values(all[known:]))
+	if diff := cmp.Diff(scene.told, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", scene.name, diff)
+	}
+	return len(all)
 }
 
 func leaked(text string, env map[string]string) bool {

@@ -26,12 +26,15 @@ type record map[string]any
 type site struct {
 	answer func(s *site, w http.ResponseWriter, r *http.Request) // under mu
 
+	one       string     // how the paths of single records begin
+	lists     sync.Mutex // held while nobody may read a list
 	mu        sync.Mutex
 	records   []record
 	pages     int      // the last page that was read of any list
 	answers   int      // since somebody set it to 0
 	unchanged int      // of them 304
 	expired   bool     // the credentials are no longer good
+	broken    bool     // it answers with errors
 	between   func()   // happens once, between a first page and the second
 	surprises []string // requests that nobody should make
 	server    *httptest.Server
@@ -51,6 +54,10 @@ func (s *site) address(t *testing.T) *url.URL {
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.one == "" || !strings.HasPrefix(r.URL.Path, s.one) {
+		s.lists.Lock()
+		defer s.lists.Unlock()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers++

@@ -19,16 +19,16 @@ func wordpress() []recipe {
 	return []recipe{{page: "wordpress", block: 0, env: env, taken: 102, site: posts, story: []scene{
 		{name: "a post is edited", happens: func(s *site) {
 			s.edit("id", "3", map[string]any{"content.raw": "<p>Better.</p>", "content.rendered": "<p>Better.</p>", "modified_gmt": "2024-06-01T10:00:00"})
-		}, told: []string{"post.updated 3 manual /content/raw"}},
+		}, told: []string{"post.updated 3 /content/raw"}},
 		{name: "a draft is begun", happens: func(s *site) {
 			s.add(map[string]any{"id": 103, "status": "draft", "slug": "", "modified_gmt": "2024-06-01T10:01:00"})
-		}, told: []string{"post.created 103 manual"}},
+		}, told: []string{"post.created 103"}},
 		{name: "and published", happens: func(s *site) {
 			s.edit("id", "103", map[string]any{"status": "publish", "slug": "new", "modified_gmt": "2024-06-01T10:02:00"})
-		}, told: []string{"post.published 103 manual /slug /status"}},
+		}, told: []string{"post.published 103 /slug /status"}},
 		{name: "saved without a change", happens: func(s *site) { s.edit("id", "4", map[string]any{"modified_gmt": "2024-06-01T10:03:00"}) }},
 		{name: "a post goes to the trash", happens: func(s *site) { s.edit("id", "5", map[string]any{"status": "trash"}) }, runs: []string{"poll", "poll"},
-			told: []string{"post.deleted 5 manual"}},
+			told: []string{"post.deleted 5"}},
 	}}}
 }
 
