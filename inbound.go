@@ -51,6 +51,9 @@ type Intent struct {
 	Job     int64
 	Kind    IntentKind
 	At      time.Time
+	// Join, in a Take, is an open intent of the same job and kind that does for this webhook too: where it is still open
+	// nothing is added, and ID becomes the same. 0: none.
+	Join int64
 }
 
 // Take is one webhook with everything that follows from it, in one commit.

@@ -27,7 +27,8 @@ const (
 // the one taken before. What has intents is bridge.InboundReceived until they are over; what has none is over, applied
 // where it has chunks and ignored where it has not, unless its state says otherwise. Errors: bridge.ErrMoved where a
 // row of a chunk has moved on since it was read; bridge.ErrNotFound where a job is gone, or the webhook to be replayed;
-// bridge.ErrFull. Nothing was applied then.
+// bridge.ErrFull. Nothing was applied then. A webhook whose intents have all joined others is over, and its reason says
+// which webhook it leaves the rest to.
 func (db *DB) TakeInbound(ctx context.Context, take *bridge.Take) (duplicate bool, done []bridge.Committed, err error) {
 	for _, chunk := range take.Chunks {
 		if chunk.First || chunk.Finish != nil {
@@ -72,6 +73,9 @@ func (db *DB) TakeInbound(ctx context.Context, take *bridge.Take) (duplicate boo
 			if ids[i], err = t.addIntent(id, &take.Intents[i]); err != nil {
 				return err
 			}
+		}
+		if len(ids) > 0 {
+			return t.overInbound(id)
 		}
 		return nil
 	})
@@ -220,6 +224,16 @@ func (t *tx) addIntent(inbound int64, i *bridge.Intent) (int64, error) {
 	if _, err := t.job(i.Job); err != nil {
 		return 0, err
 	}
+	if i.Join != 0 {
+		first := int64(0)
+		found, err := t.first("SELECT inbound FROM intent WHERE id = ? AND job = ? AND kind = ?", func(r row) { first = r.int(0) }, i.Join, i.Job, kind)
+		if err != nil {
+			return 0, err
+		}
+		if found {
+			return i.Join, t.worsen(inbound, applied, fmt.Sprintf("one %s does for this webhook and for %d", i.Kind, first))
+		}
+	}
 	t.clock.intents++
 	_, err = t.exec("INSERT INTO intent (id, inbound, job, kind, at) SELECT ?, id, ?, ?, at FROM inbound WHERE id = ?",
 		t.clock.intents, i.Job, kind, inbound)
@@ -280,11 +294,21 @@ func (t *tx) endIntent(id, outcome int64, reason string) error {
 	if _, err := t.exec("DELETE FROM intent WHERE id = ?", id); err != nil {
 		return err
 	}
-	// The reason of what outweighs the others stays.
-	if _, err := t.exec("UPDATE inbound SET outcome = ?1, reason = ?2 WHERE id = ?3 AND outcome < ?1", outcome, reason, inbound); err != nil {
+	if err := t.worsen(inbound, outcome, reason); err != nil {
 		return err
 	}
-	_, err = t.exec("UPDATE inbound SET state = outcome WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM intent WHERE inbound = ?1)", inbound)
+	return t.overInbound(inbound)
+}
+
+// worsen notes how a part of a webhook ended. The reason of what outweighs the others stays.
+func (t *tx) worsen(inbound, outcome int64, reason string) error {
+	_, err := t.exec("UPDATE inbound SET outcome = ?1, reason = ?2 WHERE id = ?3 AND outcome < ?1", outcome, reason, inbound)
+	return err
+}
+
+// overInbound ends a webhook that has no intents left.
+func (t *tx) overInbound(inbound int64) error {
+	_, err := t.exec("UPDATE inbound SET state = outcome WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM intent WHERE inbound = ?1)", inbound)
 	return err
 }
 

@@ -105,7 +105,11 @@ func (m *machine) take(t *rapid.T) {
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "intents") {
 		kind := rapid.SampledFrom([]bridge.IntentKind{bridge.IntentApply, bridge.IntentPoll, bridge.IntentLookup}).Draw(t, "kind")
-		take.Intents = append(take.Intents, bridge.Intent{Job: m.anyJob(t).state.Number, Kind: kind})
+		intent := bridge.Intent{Job: m.anyJob(t).state.Number, Kind: kind}
+		if rapid.Bool().Draw(t, "joins") {
+			intent.Join = int64(rapid.IntRange(1, 20).Draw(t, "join")) // of any job and kind, open or not
+		}
+		take.Intents = append(take.Intents, intent)
 	}
 	if rapid.Bool().Draw(t, "relayed") {
 		take.Event, take.Targets = &bridge.Event{Type: "bridge.relay", Key: w.Receiver, Data: w.Body}, m.targets(t)
@@ -157,9 +161,25 @@ func (w *world) take(take *bridge.Take, before bridge.Inbound, duplicate bool, d
 		w.inbounds = append(w.inbounds, known)
 	}
 	before.ID = take.Webhook.ID
-	known.webhook, known.worst, known.intents = before, before.State, slices.Clone(take.Intents)
-	if len(take.Intents) > 0 {
+	known.webhook, known.worst = before, before.State
+	joined, err := w.join(take.Intents)
+	if err != nil {
+		return err
+	}
+	known.intents = nil
+	for i, intent := range take.Intents {
+		if joined[i] == nil {
+			intent.Join = 0
+			known.intents = append(known.intents, intent)
+		} else if weight(bridge.InboundApplied) > weight(known.worst) {
+			known.worst = bridge.InboundApplied
+			known.webhook.Reason = fmt.Sprintf("one %s does for this webhook and for %d", intent.Kind, joined[i].webhook.ID)
+		}
+	}
+	if len(known.intents) > 0 {
 		known.webhook.State = bridge.InboundReceived
+	} else if len(take.Intents) > 0 {
+		known.webhook.State = known.worst
 	} else if before.State == bridge.InboundReceived && len(take.Chunks) > 0 {
 		known.webhook.State = bridge.InboundApplied
 	} else if before.State == bridge.InboundReceived {
@@ -174,6 +194,24 @@ func (w *world) take(take *bridge.Take, before bridge.Inbound, duplicate bool, d
 		return w.announce(take.Event, take.Targets)
 	}
 	return nil
+}
+
+// join says for each intent of a webhook which other one it leaves its work to; nil: none.
+func (w *world) join(intents []bridge.Intent) ([]*minbound, error) {
+	joined := make([]*minbound, len(intents))
+	for n, intent := range intents {
+		for _, i := range w.inbounds {
+			if slices.ContainsFunc(i.intents, func(o bridge.Intent) bool {
+				return o.ID == intent.Join && o.Job == intent.Job && o.Kind == intent.Kind
+			}) {
+				joined[n] = i
+			}
+		}
+		if joined[n] != nil && intent.ID != intent.Join {
+			return nil, fmt.Errorf("intent %+v did not join one that is open", intent)
+		}
+	}
+	return joined, nil
 }
 
 // announce tells an event of the bridge's own.
