@@ -36,6 +36,7 @@ type part struct {
 	change bool // step is to be written
 	key    string
 	intent bridge.IntentKind // empty: the effect is in this commit
+	join   int64             // what does for it, if intent is a poll and that is still open; 0: nothing
 	turned []string          // paths of what the record adds to its row or takes from it
 	commit bridge.Chunk      // what the step is committed with
 }
@@ -112,7 +113,7 @@ func (d *Daemon) effects(ctx context.Context, w *bridge.Inbound, body json.RawMe
 	event := configs.InboundEvent{Receiver: w.Receiver, ID: w.DeliveryID, Header: w.Header, Body: body}
 	var failed []string
 	for _, j := range d.watchers(w.Receiver) {
-		p, err := d.part(ctx, j, event)
+		p, err := d.part(ctx, j, event, false)
 		if err != nil {
 			var fault *webhookError
 			if !errors.As(err, &fault) {
@@ -128,7 +129,11 @@ func (d *Daemon) effects(ctx context.Context, w *bridge.Inbound, body json.RawMe
 	w.State, w.Reason = bridge.InboundIgnored, "no job wanted it"
 	for _, p := range e.parts {
 		if p.intent != "" {
-			e.take.Intents = append(e.take.Intents, bridge.Intent{Job: p.job.number, Kind: p.intent})
+			intent := bridge.Intent{Job: p.job.number, Kind: p.intent}
+			if p.intent == bridge.IntentPoll {
+				intent.Join = p.join
+			}
+			e.take.Intents = append(e.take.Intents, intent)
 			w.State, w.Reason = bridge.InboundReceived, ""
 			continue
 		}
@@ -161,8 +166,9 @@ func (d *Daemon) watchers(receiver string) []*job {
 	return d.byReceiver[receiver]
 }
 
-// part works out what a webhook means to one job; nil: nothing.
-func (d *Daemon) part(ctx context.Context, j *job, event configs.InboundEvent) (*part, error) {
+// part works out what a webhook means to one job; nil: nothing. One that has waited for the baseline lines up behind
+// nobody.
+func (d *Daemon) part(ctx context.Context, j *job, event configs.InboundEvent, waited bool) (*part, error) {
 	c := j.cfg.Watchdog
 	if c == nil {
 		return nil, &webhookError{errors.New("the job has no watchdog any more")}
@@ -176,8 +182,9 @@ func (d *Daemon) part(ctx context.Context, j *job, event configs.InboundEvent) (
 	}
 	j.mu.Lock()
 	state, targets := j.state, j.targets
+	waits := !j.ready() || !waited && len(j.intents.apply) > 0
+	p := &part{job: j, join: j.joinable()}
 	j.mu.Unlock()
-	p := &part{job: j}
 	switch {
 	case c.OnEvent == onPoll:
 		p.intent = bridge.IntentPoll
@@ -197,8 +204,8 @@ func (d *Daemon) part(ctx context.Context, j *job, event configs.InboundEvent) (
 	if err != nil {
 		return nil, &webhookError{err}
 	}
-	if !state.Baselined || state.Identity != j.identity {
-		p.intent = bridge.IntentApply // acted on after the baseline's last chunk
+	if waits {
+		p.intent = bridge.IntentApply // acted on after the baseline's last chunk, and in its order
 		return p, nil
 	}
 	if j.watch.signals() {
@@ -334,7 +341,7 @@ func (d *Daemon) took(e *effects, done []bridge.Committed) {
 			d.wake(p.commit.Targets)
 		}
 		for _, intent := range e.take.Intents {
-			if intent.Job == j.number && p.intent == intent.Kind {
+			if intent.Job == j.number && p.intent == intent.Kind && intent.ID != intent.Join {
 				d.intend(j, intent)
 			}
 		}

@@ -259,7 +259,7 @@ func (d *Daemon) loadIntents(ctx context.Context) error {
 	}
 	for _, intent := range open {
 		if j := byNumber[intent.Job]; j != nil {
-			j.intents = append(j.intents, intent)
+			j.intents.add(intent)
 		}
 	}
 	return nil

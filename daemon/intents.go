@@ -21,81 +21,108 @@ const (
 // intend notes an intent that was committed, and gets to work on it.
 func (d *Daemon) intend(j *job, intent bridge.Intent) {
 	j.mu.Lock()
-	j.intents = append(j.intents, intent)
-	start := intent.Kind == bridge.IntentLookup && !j.looking && d.serving.Load()
-	if start {
+	j.intents.add(intent)
+	serving := d.serving.Load()
+	look := intent.Kind == bridge.IntentLookup && !j.looking && serving
+	if look {
 		j.looking = true
 	}
+	apply := intent.Kind == bridge.IntentApply && !j.applies && j.ready() && serving
+	failing := j.state.LastRun.Failures > 0
 	j.mu.Unlock()
 	select {
 	case j.named <- struct{}{}:
 	default:
 	}
 	switch {
-	case !d.serving.Load():
+	case !serving:
 	case intent.Kind == bridge.IntentPoll:
-		d.request(j, bridge.Webhook)
-	case start:
+		if !failing || d.dueAt(&j.schedule).IsZero() { // otherwise it is tried again in its time, whoever calls
+			d.request(j, bridge.Webhook)
+		}
+	case look:
 		d.pool.wg.Go(func() { d.lookUp(j) })
+	case apply:
+		d.pool.wg.Go(func() { d.applyWaiting(j) })
 	}
+}
+
+// joinable is the open intent that does for another webhook that wants a poll: none that the run in progress may be too
+// early for. The caller holds mu.
+func (j *job) joinable() int64 {
+	if n := len(j.intents.poll); n > 0 && j.intents.poll[n-1].ID > j.reading {
+		return j.intents.poll[n-1].ID
+	}
+	return 0
 }
 
 // resumeIntents takes up what was acknowledged before this process began.
 func (d *Daemon) resumeIntents(j *job) {
 	j.mu.Lock()
 	open := j.intents
-	j.intents = nil
+	j.intents = intents{}
 	j.mu.Unlock()
-	for _, intent := range open {
-		d.intend(j, intent)
-	}
-}
-
-// takeIntents removes and returns the open intents of a kind, up to an id.
-func (j *job) takeIntents(kind bridge.IntentKind, until int64) []bridge.Intent {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var taken []bridge.Intent
-	kept := j.intents[:0]
-	for _, i := range j.intents {
-		if i.Kind == kind && i.ID <= until {
-			taken = append(taken, i)
-		} else {
-			kept = append(kept, i)
+	for _, some := range [][]bridge.Intent{open.apply, open.poll, open.lookup} {
+		for _, intent := range some {
+			d.intend(j, intent)
 		}
 	}
-	j.intents = kept
-	return taken
+	if len(open.poll) > 0 {
+		d.request(j, bridge.Webhook)
+	}
 }
 
-// lastIntent is the newest intent there is: what a run that begins now will have satisfied.
-func (j *job) lastIntent() int64 {
+// calls reports whether webhooks wait for a poll.
+func (j *job) calls() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	last := int64(0)
-	for _, i := range j.intents {
-		last = max(last, i.ID)
-	}
-	return last
+	return len(j.intents.poll) > 0
 }
 
 // satisfied ends the intents that a run which ended well has fulfilled, and acts on the webhooks that waited for a
 // baseline.
 func (d *Daemon) satisfied(j *job, until int64) {
-	if until == 0 {
-		return
-	}
-	d.endIntents(j, j.takeIntents(bridge.IntentPoll, until), bridge.InboundApplied, "")
 	j.mu.Lock()
-	ready := j.state.Baselined && j.state.Identity == j.identity
+	done := j.intents.fulfilled(until)
 	j.mu.Unlock()
-	if !ready {
+	d.endIntents(j, done, bridge.InboundApplied, "")
+	d.applyWaiting(j)
+}
+
+// unsatisfied leaves to the newest intent what others before it wait for, too, while runs fail.
+func (d *Daemon) unsatisfied(j *job) {
+	j.mu.Lock()
+	var older []bridge.Intent
+	if n := len(j.intents.poll); n > 1 {
+		older = j.intents.fulfilled(j.intents.poll[n-1].ID - 1)
+	}
+	j.mu.Unlock()
+	d.endIntents(j, older, bridge.InboundApplied, "the poll that a later webhook waits for does for this one")
+}
+
+// applyWaiting acts on the webhooks that waited for a baseline, in the order in which they came. What fails by a fault of
+// ours stays, and those behind it, until the next run.
+func (d *Daemon) applyWaiting(j *job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.applies {
 		return
 	}
-	for _, intent := range j.takeIntents(bridge.IntentApply, until) {
-		d.reapply(j, intent)
+	j.applies = true
+	for done := true; done && len(j.intents.apply) > 0 && j.ready() && !j.retired && d.runs.Err() == nil; {
+		next := j.intents.apply[0] // it stays in its place until it is over, for others to line up behind
+		j.mu.Unlock()
+		done = d.reapply(j, next)
+		j.mu.Lock()
+		if done {
+			j.intents.apply = j.intents.apply[1:]
+		}
 	}
+	j.applies = false
 }
+
+// ready reports whether there is a baseline that records can be compared with. The caller holds mu.
+func (j *job) ready() bool { return j.state.Baselined && j.state.Identity == j.identity }
 
 func (d *Daemon) endIntents(j *job, intents []bridge.Intent, state bridge.InboundState, reason string) {
 	if len(intents) == 0 {
@@ -108,13 +135,15 @@ func (d *Daemon) endIntents(j *job, intents []bridge.Intent, state bridge.Inboun
 	if err := d.store.EndIntents(context.WithoutCancel(d.runs), ids, state, reason); err != nil {
 		d.log.Error("could not note that webhooks were acted on; they will be again", "job", j.cfg.Name, "error", err)
 		j.mu.Lock()
-		j.intents = append(j.intents, intents...)
+		for _, i := range intents {
+			j.intents.add(i)
+		}
 		j.mu.Unlock()
 	}
 }
 
-// reapply acts on a webhook that came before the job's baseline was taken.
-func (d *Daemon) reapply(j *job, intent bridge.Intent) {
+// reapply acts on a webhook that came before the job's baseline was taken, and reports whether that is over.
+func (d *Daemon) reapply(j *job, intent bridge.Intent) bool {
 	ctx := context.WithoutCancel(d.runs)
 	state, reason := bridge.InboundApplied, ""
 	err := d.applyKept(ctx, j, intent)
@@ -124,19 +153,20 @@ func (d *Daemon) reapply(j *job, intent bridge.Intent) {
 	case errors.Is(err, errOnlySignal):
 		intent.Kind = bridge.IntentPoll
 		d.intend(j, intent)
-		return
+		return true
 	case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
 		state, reason = bridge.InboundFailed, err.Error()
 		d.log.Error("a webhook that waited for the baseline cannot be applied", "job", j.cfg.Name, "inbound", intent.Inbound, "error", err)
 	default: // our own fault, and the webhook was acknowledged
 		d.log.Warn("a webhook that waited for the baseline could not be applied; the next run tries again", "job", j.cfg.Name,
 			"inbound", intent.Inbound, "error", err)
-		j.mu.Lock()
-		j.intents = append(j.intents, intent)
-		j.mu.Unlock()
-		return
+		return false
 	}
-	d.endIntents(j, []bridge.Intent{intent}, state, reason)
+	if err := d.store.EndIntents(ctx, []int64{intent.ID}, state, reason); err != nil {
+		d.log.Error("could not note that a webhook was acted on", "job", j.cfg.Name, "inbound", intent.Inbound, "error", err)
+		return false
+	}
+	return true
 }
 
 // errOnlySignal is a webhook that was kept to be applied, and is only to make its job poll by now.
@@ -153,7 +183,7 @@ func (d *Daemon) applyKept(ctx context.Context, j *job, intent bridge.Intent) er
 		if err != nil {
 			return err
 		}
-		p, err := d.part(ctx, j, event)
+		p, err := d.part(ctx, j, event, true)
 		if err == nil && p != nil && p.intent == bridge.IntentApply {
 			err = errors.New("the job has no baseline again")
 		}
@@ -215,43 +245,30 @@ func (d *Daemon) lookUp(j *job) {
 	wait, failed := lookupWait, 0
 	for {
 		j.mu.Lock()
-		var next *bridge.Intent
-		open := 0
-		for i := range j.intents {
-			if j.intents[i].Kind != bridge.IntentLookup {
-				continue
-			}
-			if open++; next == nil {
-				intent := j.intents[i]
-				next = &intent
-			}
-		}
-		if next == nil || j.retired || d.runs.Err() != nil {
+		open := len(j.intents.lookup)
+		if open == 0 || j.retired || d.runs.Err() != nil {
 			j.looking = false
 			j.mu.Unlock()
 			return
 		}
+		next := j.intents.lookup[0]
+		j.intents.lookup = j.intents.lookup[1:]
 		j.mu.Unlock()
-		err := d.lookUpOne(j, next)
+		err := d.lookUpOne(j, &next)
 		var fault *webhookError
 		switch {
 		case err == nil:
 			wait, failed = lookupWait, 0
-			d.endIntents(j, j.takeIntent(next.ID), bridge.InboundApplied, "")
+			d.endIntents(j, []bridge.Intent{next}, bridge.InboundApplied, "")
 			continue
 		case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
 			d.log.Error("a webhook names a record that cannot be looked up", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
-			d.endIntents(j, j.takeIntent(next.ID), bridge.InboundFailed, err.Error())
+			d.endIntents(j, []bridge.Intent{next}, bridge.InboundFailed, err.Error())
 			continue
 		}
 		d.log.Warn("look-up failed; it will be tried again", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
 		j.mu.Lock()
-		for n, i := range j.intents {
-			if i.ID == next.ID {
-				j.intents = append(append(j.intents[:n:n], j.intents[n+1:]...), i)
-				break
-			}
-		}
+		j.intents.lookup = append(j.intents.lookup, next)
 		j.mu.Unlock()
 		if failed++; failed < open {
 			continue
@@ -264,18 +281,6 @@ func (d *Daemon) lookUp(j *job) {
 		case <-d.runs.Done():
 		}
 	}
-}
-
-func (j *job) takeIntent(id int64) []bridge.Intent {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for n, i := range j.intents {
-		if i.ID == id {
-			j.intents = append(j.intents[:n], j.intents[n+1:]...)
-			return []bridge.Intent{i}
-		}
-	}
-	return nil
 }
 
 func (d *Daemon) lookUpOne(j *job, intent *bridge.Intent) error {

@@ -52,7 +52,9 @@ type job struct {
 	noting   *sync.WaitGroup // those of them that are not noted yet
 	notes    []noted         // rows written so, that the index does not know yet
 	lost     int64           // there were too many to note, up to this commit
-	intents  []bridge.Intent // that acknowledged webhooks wait for
+	intents  intents         // that acknowledged webhooks wait for
+	reading  int64           // those up to this one are what the run in progress will have fulfilled
+	applies  bool            // somebody works on those that waited for the baseline
 	named    chan struct{}   // of one: a webhook has brought an intent
 	looking  bool            // somebody works on the look-ups among them
 	logged   string          // the last failure that was logged

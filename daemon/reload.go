@@ -198,7 +198,7 @@ func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Targ
 		}
 		for _, intent := range open {
 			if intent.Job == j.number {
-				j.intents = append(j.intents, intent)
+				j.intents.add(intent)
 			}
 		}
 	}

@@ -156,7 +156,7 @@ func (d *Daemon) onTick(t *tick, due, now time.Time) {
 	}
 	reason := watchdog.None
 	if j.watch != nil && t == &j.schedule {
-		if reason = j.watch.scheduled(); reason == watchdog.None && len(j.intents) == 0 && !j.outlook.confirm && j.state.LastRun.Pending == 0 {
+		if reason = j.watch.scheduled(); reason == watchdog.None && j.intents.open() == 0 && !j.outlook.confirm && j.state.LastRun.Pending == 0 {
 			if !j.running {
 				j.ended = now // nothing was due, so nothing is overdue
 			}
@@ -234,9 +234,10 @@ func (d *Daemon) work(t *turn) {
 		cancel(errRetired)
 	}
 	origin, reason := t.origin, t.reason
+	intents := j.intents.newest // what came until now is seen by a run whose first request follows
+	j.reading = intents
 	j.mu.Unlock()
 
-	intents := j.lastIntent()
 	if err := j.acquire(ctx); err == nil {
 		d.watchBegan(j, reason)
 		t.report = d.run(ctx, j, origin)
@@ -248,10 +249,12 @@ func (d *Daemon) work(t *turn) {
 	d.ranJob(j, t.report)
 	if t.report.Outcome != bridge.RunFailed && t.report.Outcome != bridge.RunDropped {
 		d.satisfied(j, intents)
+	} else {
+		d.unsatisfied(j)
 	}
 
 	j.mu.Lock()
-	j.running, j.cancel = false, nil
+	j.running, j.cancel, j.reading = false, nil, 0
 	j.current, j.after = j.after, nil
 	if j.current != nil {
 		if d.runs.Err() != nil {
@@ -306,6 +309,9 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 			if later := now.Add(wait); later.After(next) {
 				next = later
 			}
+		}
+		if soon := now.Add(min(lookupWait<<min(report.Failures, 16), maxBackoff)); j.calls() && soon.Before(next) && !soon.Before(outlook.retryAt) {
+			next = soon // webhooks wait, and would not wait for a schedule that is slow because of them
 		}
 		d.plan(&j.schedule, next.Round(0))
 	}
