@@ -27,7 +27,7 @@ func gitea() []recipe {
 		s.add(map[string]any{"number": 53, "id": 953, "title": "New", "updated_at": "2024-06-01T12:05:00+02:00"})
 	}
 	return []recipe{
-		{page: "gitea", block: 0, env: env, taken: 52, site: issues, story: []scene{
+		{page: "gitea", block: 0, env: env, taken: 52, short: true, site: issues, story: []scene{
 			{name: "an issue loses its label", happens: relabelled, told: []string{"gitea.issue.updated 3 /labels"}},
 			{name: "somebody comments", happens: func(s *site) {
 				s.edit("number", "4", map[string]any{"comments": 2, "updated_at": "2024-06-01T12:01:00+02:00"})
@@ -39,7 +39,7 @@ func gitea() []recipe {
 				s.between = func() { s.remove("number", "50") }
 			}, runs: []string{"reconcile", "reconcile", "reconcile"}, told: []string{"gitea.issue.deleted 50"}},
 		}},
-		{page: "gitea", block: 1, env: env, hooks: hooks, taken: 52, site: issues, story: []scene{
+		{page: "gitea", block: 1, env: env, hooks: hooks, taken: 52, short: true, site: issues, story: []scene{
 			{name: "an issue loses its label", happens: relabelled,
 				webhook: func(s *site) *http.Request { return giteaHook("label_cleared", s.find("number", "3")) },
 				told:    []string{"gitea.issue.updated 3 webhook /labels"}},

@@ -72,8 +72,8 @@ func github() []recipe {
 		})}
 	}
 	return []recipe{
-		{page: "github", block: 0, env: env, taken: 105, story: story, site: issues},
-		{page: "github", block: 1, env: env, hooks: hooks, taken: 105, story: pushed, site: issues},
+		{page: "github", block: 0, env: env, taken: 105, short: true, story: story, site: issues},
+		{page: "github", block: 1, env: env, hooks: hooks, taken: 105, short: true, story: pushed, site: issues},
 		{page: "github", block: 2, env: env, taken: 105, free: true, story: releases, site: func() *site {
 			return &site{answer: githubAnswer, records: many(fixture("github/releases.json")[0], 105, func(i int, r record) {
 				r.set(map[string]any{"id": i + 1, "tag_name": fmt.Sprint("v1.0.", i)})

@@ -31,7 +31,7 @@ func gitlab() []recipe {
 		s.add(map[string]any{"iid": 105, "id": 4205, "title": "New", "updated_at": "2024-06-01T10:05:00.123Z"})
 	}
 	return []recipe{
-		{page: "gitlab", block: 0, env: env, taken: 104, site: issues, story: []scene{
+		{page: "gitlab", block: 0, env: env, taken: 104, short: true, site: issues, story: []scene{
 			{name: "an issue is closed", happens: closed, told: []string{"gitlab.issue.updated 3 /state"}},
 			{name: "somebody comments", happens: func(s *site) {
 				s.edit("iid", "4", map[string]any{"user_notes_count": 2, "updated_at": "2024-06-01T10:01:00.000Z"})
@@ -40,7 +40,7 @@ func gitlab() []recipe {
 			{name: "an issue is deleted, which updated_after does not show", happens: func(s *site) { s.remove("iid", "5") }},
 			{name: "but the reconciliation does", runs: []string{"reconcile", "reconcile"}, told: []string{"gitlab.issue.deleted 5"}},
 		}},
-		{page: "gitlab", block: 1, env: env, hooks: hooks, taken: 104, site: issues, story: []scene{
+		{page: "gitlab", block: 1, env: env, hooks: hooks, taken: 104, short: true, site: issues, story: []scene{
 			{name: "an issue is closed", happens: closed, webhook: func(*site) *http.Request { return gitlabHook("close", 3) },
 				told: []string{"gitlab.issue.updated 3 webhook /state"}},
 			{name: "the poll sees it as the look-up did"},

@@ -27,6 +27,7 @@ type recipe struct {
 	site  func() *site
 	taken int64 // records in the baseline
 	free  bool  // a run that finds nothing is answered 304 throughout
+	short bool  // a run that finds nothing reads one page: it asks for what changed
 	story []scene
 }
 
@@ -147,7 +148,7 @@ func (r recipe) play(t *testing.T, config string) {
 		known = r.act(ctx, t, scene, s, b, told, known)
 	}
 	for range 2 {
-		s.locked(func(s *site) { s.answers, s.unchanged = 0, 0 })
+		s.locked(func(s *site) { s.pages, s.answers, s.unchanged = 0, 0, 0 })
 		if report := b.poll(ctx); report.Created+report.Updated+report.Deleted+report.Pending+report.Held != 0 {
 			t.Errorf("a run after the story found %+v, want nothing", report)
 		}
@@ -155,6 +156,9 @@ func (r recipe) play(t *testing.T, config string) {
 	s.locked(func(s *site) {
 		if r.free && (s.unchanged == 0 || s.unchanged != s.answers) {
 			t.Errorf("of %d answers %d were 304, want all", s.answers, s.unchanged)
+		}
+		if r.short != (s.pages == 1) {
+			t.Errorf("a run that finds nothing reads %d pages; one is wanted: %t", s.pages, r.short)
 		}
 		for _, surprise := range s.surprises {
 			t.Errorf("the API was asked for what it does not have: %s", surprise)

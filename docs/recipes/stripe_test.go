@@ -30,7 +30,7 @@ func stripe() []recipe {
 	}
 	expire := func(s *site) { s.records = s.records[100:] }
 	return []recipe{
-		{page: "stripe", block: 0, env: env, taken: 130, site: events, story: []scene{
+		{page: "stripe", block: 0, env: env, taken: 130, short: true, site: events, story: []scene{
 			{name: "two events", happens: happen, told: []string{"stripe.customer.subscription.deleted evt_900001", "stripe.invoice.payment_failed evt_900000"}},
 			{name: "webhooks of others are delivered", happens: func(s *site) { s.edit("id", "evt_900000", map[string]any{"pending_webhooks": 0}) }},
 			{name: "one that becomes visible late", happens: func(s *site) {
@@ -38,7 +38,7 @@ func stripe() []recipe {
 			}, told: []string{"stripe.charge.refunded evt_900002"}},
 			{name: "thirty days are over", happens: expire, runs: []string{"reconcile", "reconcile"}},
 		}},
-		{page: "stripe", block: 1, env: env, hooks: hooks, taken: 130, site: events, story: []scene{
+		{page: "stripe", block: 1, env: env, hooks: hooks, taken: 130, short: true, site: events, story: []scene{
 			{name: "a webhook", happens: happen, webhook: func(s *site) *http.Request { return stripeHook(s.find("id", "evt_900000")) },
 				told: []string{"stripe.invoice.payment_failed evt_900000"}},
 			{name: "the other one is lost", told: []string{"stripe.customer.subscription.deleted evt_900001"}},
