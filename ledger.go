@@ -41,13 +41,14 @@ type RunReport struct {
 	Created   int64         `json:"created"`
 	Updated   int64         `json:"updated"`
 	Deleted   int64         `json:"deleted"`
-	Silent    int64         `json:"silent"`     // records taken in or dropped without an event: a baseline, an edit
-	Skipped   int64         `json:"skipped"`    // changes the job's when did not want told
-	Left      int64         `json:"left_alone"` // rows something else had moved on meanwhile (P8)
-	Bad       int64         `json:"bad"`        // records put in quarantine
-	Stale     int64         `json:"stale"`      // older copies of records, passed over by their version
-	Pending   int64         `json:"pending"`    // records absent, not yet proved gone
-	Held      int64         `json:"held"`       // deletions that wait for approve
+	Silent    int64         `json:"silent"`        // records taken in or dropped without an event: a baseline, an edit
+	Skipped   int64         `json:"skipped"`       // changes the job's when did not want told
+	Left      int64         `json:"left_alone"`    // rows something else had moved on meanwhile (P8)
+	Bad       int64         `json:"bad"`           // records put in quarantine
+	Stale     int64         `json:"stale"`         // older copies of records, passed over by their version
+	Pending   int64         `json:"pending"`       // records absent, not yet proved gone
+	Held      int64         `json:"held"`          // deletions that wait for approve
+	Gap       bool          `json:"gap,omitempty"` // nothing of a source's last window was left: records may have come and gone unseen
 	Complete  bool          `json:"complete"`
 	Stable    bool          `json:"stable"`
 	Failures  int64         `json:"failures"`     // failed runs in a row, this one included

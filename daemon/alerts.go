@@ -15,6 +15,7 @@ const (
 	ownPrefix           = "bridge."
 	jobFailing          = ownPrefix + "job.failing"
 	jobRecovered        = ownPrefix + "job.recovered"
+	jobGap              = ownPrefix + "job.gap"
 	deletionsHeld       = ownPrefix + "deletions.held"
 	deliveryDead        = ownPrefix + "delivery.dead"
 	destinationDisabled = ownPrefix + "destination.disabled"
@@ -71,6 +72,11 @@ func (d *Daemon) tellRun(j *job, report bridge.RunReport) {
 	if !now.failing && (told.failing || told.stalled) {
 		d.log.Info("job has recovered", "job", j.cfg.Name)
 		d.announce(jobRecovered, subject, report.Origin, map[string]any{"job": j.cfg.Name})
+	}
+	if report.Gap && report.Outcome == bridge.RunChanged {
+		d.log.Warn("nothing of the last window is left, so records may have come and gone unseen", "job", j.cfg.Name, "records", report.Seen,
+			"hint", "poll more often than the window moves")
+		d.announce(jobGap, subject, report.Origin, map[string]any{"job": j.cfg.Name, "records": report.Seen})
 	}
 	if now.held > told.held {
 		d.log.Warn("deletions are held", "job", j.cfg.Name, "held", report.Held, "records", j.records(),

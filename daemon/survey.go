@@ -123,6 +123,8 @@ type survey struct {
 	comparison comparison        // for it, too
 	finish     bridge.Finish
 	confirm    bool // absences or an empty baseline wait for another look
+	known      bool // some record was there before
+	fresh      bool // some was not
 }
 
 // maxQuarantine bounds what is kept to be looked at; the count is exact.
@@ -145,13 +147,14 @@ func (s *survey) look(ctx context.Context) error {
 	err := s.fetch(ctx, options, nil)
 	if moved := (*diff.MovedError)(nil); errors.As(err, &moved) {
 		s.reset()
-		s.quarantine, s.changes, s.report.Bad, s.report.Stale = nil, nil, 0, 0
+		s.quarantine, s.changes, s.report.Bad, s.report.Stale, s.known, s.fresh = nil, nil, 0, 0, false, false
 		err = s.fetch(ctx, bridge.FetchOptions{}, moved)
 	}
 	if err != nil {
 		return err
 	}
 	s.report.Pages, s.report.Bytes = s.outcome.Pages, s.outcome.Bytes
+	s.report.Gap = s.outcome.Window && s.fresh && !s.known && !s.silent && s.state.Records > 0
 	if s.outcome.NotModified {
 		s.report.Complete, s.report.Stable = true, true
 		return s.unchanged(ctx)
@@ -232,6 +235,11 @@ func (s *survey) record(r bridge.Record) error {
 	}
 	if err != nil {
 		return err
+	}
+	if f.Verdict == diff.New {
+		s.fresh = true
+	} else {
+		s.known = true
 	}
 	t := step{slot: f.Slot, entry: f.Entry, key: f.Key}
 	change := bridge.Change{Key: f.Key, After: r.Body}

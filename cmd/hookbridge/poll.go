@@ -19,7 +19,7 @@ func pollCommand(a *app) *cobra.Command {
 		Long: `Run a job once, now, and wait for its end. The running daemon does it; where none runs it is done here, and
 what is to be delivered waits for hookbridge run. Exit code 1 where the run failed.
 --json: {at, took_ns, origin, outcome, error, pages, bytes, seen, created, updated, deleted, silent, skipped, left_alone, bad,
-stale, pending, held, complete, stable, failures, ticks_missed, last_ended, last_reconciled}.`,
+stale, pending, held, gap, complete, stable, failures, ticks_missed, last_ended, last_reconciled}.`,
 		Args:              between(1, 1, "the name of a job"),
 		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {
@@ -109,6 +109,9 @@ func runRemarks(job string, r bridge.RunReport) []string {
 	say(r.Skipped, "%s not told: the event's when is false", count(r.Skipped, "change"))
 	say(r.Left, "%s left alone: something newer had moved them", count(r.Left, "record"))
 	say(r.Stale, "%s passed over: an older copy than the one that is known", count(r.Stale, "record"))
+	if r.Gap {
+		out = append(out, "nothing of the last window is left, so records may have come and gone unseen: poll more often")
+	}
 	if !r.Complete && r.Outcome == bridge.RunChanged {
 		out = append(out, "the scan was not complete, so nothing counts as absent")
 	}
