@@ -67,8 +67,8 @@ func TestEveryPollingFailureIsHeldByATest(t *testing.T) {
 			}
 		}
 	}
-	if rows < 32 {
-		t.Errorf("found %d rows, want all 32", rows)
+	if rows < 38 {
+		t.Errorf("found %d rows, want all 38", rows)
 	}
 	stories, err := filepath.Glob("testdata/polling/*")
 	if err != nil {
