@@ -129,8 +129,12 @@ func githubAnswer(s *site, w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, list(on))
 }
 
-// githubIssue is a webhook about an issue, as it is now.
+// githubIssue is a webhook about an issue, as it is now. It has other members than the list beside those that a recipe
+// selects.
 func githubIssue(action string, issue record) *http.Request {
+	issue = issue.clone()
+	delete(issue, "timeline_url")
+	issue.set(map[string]any{"sub_issues_summary": record{"total": 0}, "author_association": "OWNER", "comments": 1})
 	return githubHook("issues", record{"action": action, "issue": issue,
 		"repository": record{"id": 1296269, "name": "hello-world", "full_name": "octocat/hello-world"},
 		"sender":     record{"login": "octocat", "id": 1}})
