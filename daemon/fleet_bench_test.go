@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,7 +71,8 @@ func bareClient(connections int) *retryablehttp.Client {
 
 // BenchmarkFleet polls ten thousand jobs whose source answers 304. polls/s stands beside the same conditional requests
 // made by a bare client with as many connections; KB/job is all memory a job costs after its baseline, goroutines
-// included; lag is from a tick to the beginning of its run at a thousand ticks a second.
+// included; lag is from a tick to the beginning of its run at a thousand ticks a second. What a poll costs this process,
+// and a bare one, stands there too: unlike rates, these hardly move with whatever else the machine does.
 func BenchmarkFleet(b *testing.B) {
 	const jobs = 10_000
 	url := startBenchServer(b, 1)
@@ -135,11 +137,15 @@ job "fleet" {
 	perJob := float64(inUse()-before) / jobs / 1024
 
 	b.Run("saturated", func(b *testing.B) {
+		before := spent()
 		bare := benchBarePolls(b, url, jobs)
+		after := spent()
 		b.ResetTimer()
 		began := time.Now()
 		rounds(b.N)
 		rate := float64(b.N*jobs) / time.Since(began).Seconds()
+		spent().since(after).report(b, b.N*jobs, "")
+		after.since(before).report(b, barePolls*jobs, "bare-")
 		b.ReportMetric(rate, "polls/s")
 		b.ReportMetric(rate/bare, "x-bare")
 		b.ReportMetric(perJob, "KB/job")
@@ -183,13 +189,43 @@ func fleetLags(d *Daemon, all []*job, length time.Duration) []time.Duration {
 	return lags
 }
 
+// spending is what this process has used: processor time, and memory asked for.
+type spending struct {
+	cpu           time.Duration
+	allocs, bytes uint64
+}
+
+func spent() spending {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return spending{time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), m.Mallocs, m.TotalAlloc}
+}
+
+func (s spending) since(before spending) spending {
+	return spending{s.cpu - before.cpu, s.allocs - before.allocs, s.bytes - before.bytes}
+}
+
+// report tells what each of n polls has cost.
+func (s spending) report(b *testing.B, n int, prefix string) {
+	b.ReportMetric(float64(s.cpu.Nanoseconds())/1000/float64(n), prefix+"cpu-µs/poll")
+	b.ReportMetric(float64(s.allocs)/float64(n), prefix+"allocs/poll")
+	b.ReportMetric(float64(s.bytes)/float64(n), prefix+"B/poll")
+}
+
+// barePolls is how often the bare client polls each job.
+const barePolls = 3
+
 // benchBarePolls is what a bare client reaches: polls a second.
 func benchBarePolls(b *testing.B, url string, jobs int) float64 {
 	client := bareClient(maxRuns)
 	defer client.HTTPClient.CloseIdleConnections()
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	total := int64(3 * jobs)
+	total := int64(barePolls * jobs)
 	began := time.Now()
 	for range maxRuns {
 		wg.Go(func() {
