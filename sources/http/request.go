@@ -65,17 +65,17 @@ func (s *Source) ended(resp *nethttp.Response) (bool, error) {
 	return s.login.Renew(resp)
 }
 
+// blank is what all requests begin as.
+var blank = nethttp.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+
 func (s *Source) send(ctx context.Context, at place, validators *known, fresh bool) (*nethttp.Response, error) {
 	if until, busy := s.host.Busy(time.Now()); busy {
 		return nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", s.url.Host, until.UTC().Format(time.RFC3339))}
 	}
-	req := &nethttp.Request{
-		Method: s.method, URL: at.address, Host: at.address.Host,
-		Header: maps.Clone(s.header), // its lists are shared: they are replaced, never written to
-		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	retryable := &retryablehttp.Request{Request: req.WithContext(ctx)}
-	req = retryable.Request
+	req := blank.WithContext(ctx)
+	req.Method, req.URL, req.Host = s.method, at.address, at.address.Host
+	req.Header = maps.Clone(s.header) // its lists are shared: they are replaced, never written to
+	retryable := &retryablehttp.Request{Request: req}
 	if at.body != nil {
 		if err := retryable.SetBody(s.sealed(at.body)); err != nil {
 			return nil, err
