@@ -105,6 +105,14 @@ func hashBody(body []byte) string {
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
+// addressed is the hash of an address, most often of the source's own.
+func (s *Source) addressed(u *url.URL) string {
+	if u == s.url {
+		return s.hash
+	}
+	return hashAddress(u)
+}
+
 func hashAddress(u *url.URL) string {
 	sum := xxh3.HashString128(u.String()).Bytes()
 	return base64.RawStdEncoding.EncodeToString(sum[:])

@@ -55,6 +55,7 @@ type fetch struct {
 	last      []known  // the answers of the last complete fetch
 	verifying bool     // every answer so far was that of the last fetch; none was emitted
 	pages     []known
+	changed   bool  // pages are not those of the last fetch
 	start     place // the first answer
 	seen      map[xxh3.Uint128]struct{}
 	broken    error // what emit returned
@@ -126,6 +127,8 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 	case f.incremental && !outcome.Stable:
 		outcome.Next = f.options.From // what moved may have escaped us
 	case !outcome.Stable:
+	case f.verifying && !f.changed:
+		outcome.Next = f.options.From
 	case f.tide.mark.Text != "":
 		outcome.Next = f.since.remember(f.tide.mark)
 	default:
@@ -162,7 +165,11 @@ func (f *fetch) keep(a *answer, address *url.URL, last bool) {
 	}
 	k.Address = ""
 	if k.conditional() {
-		k.Address = hashAddress(address)
+		k.Address = f.addressed(address)
+	}
+	f.changed = f.changed || !f.verifying || k != f.last[a.number-1]
+	if f.pages == nil {
+		f.pages = f.last[:0] // of which this fetch is past what it overwrites
 	}
 	f.pages = append(f.pages, k)
 }
@@ -172,7 +179,7 @@ func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.O
 	var before, validators *known
 	if f.verifying {
 		before = &f.last[a.number-1]
-		if before.conditional() && !f.options.Unconditional && f.method == nethttp.MethodGet && before.Address == hashAddress(at.address) {
+		if before.conditional() && !f.options.Unconditional && f.method == nethttp.MethodGet && before.Address == f.addressed(at.address) {
 			validators = before
 		}
 	}

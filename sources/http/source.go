@@ -51,6 +51,7 @@ type Source struct {
 	identity string
 	method   string
 	url      *url.URL
+	hash     string // of url
 	header   nethttp.Header
 	body     []byte   // what requests carry
 	payload  *Payload // that differs from page to page; nil: it is always body
@@ -159,6 +160,7 @@ func (s *reading) open() (*Source, hcl.Diagnostics) {
 		}
 	}
 	s.url.User = nil
+	s.hash = hashAddress(s.url)
 	s.client = s.shared.client(s.key, s.certs)
 	s.host = s.shared.host(s.url)
 	if s.perSecond > 0 {
