@@ -166,13 +166,13 @@ func fleetLags(d *Daemon, all []*job, length time.Duration) []time.Duration {
 	var mu sync.Mutex
 	var lags []time.Duration
 	work := d.pool.run
-	d.pool.run = func(t *turn) {
+	d.pool.run = func(t *turn, l *leash) {
 		if !t.tick.IsZero() {
 			mu.Lock()
 			lags = append(lags, time.Now().Round(0).Sub(t.tick))
 			mu.Unlock()
 		}
-		work(t)
+		work(t, l)
 	}
 	now := time.Now().Round(0)
 	for i, j := range all { // spread as a fleet that has run for a while

@@ -166,7 +166,20 @@ type pool struct {
 	max   int
 	busy  int
 	queue []*turn
-	run   func(*turn)
+	run   func(*turn, *leash)
+}
+
+// leash is what a run is cut short by. Few ever are: so it holds one run after another until it is pulled.
+type leash struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// renew makes a new leash under ctx where there is none, or it was pulled.
+func (l *leash) renew(ctx context.Context) {
+	if l.ctx == nil || l.ctx.Err() != nil {
+		l.ctx, l.cancel = context.WithCancelCause(ctx)
+	}
 }
 
 func (p *pool) add(t *turn) {
@@ -183,8 +196,10 @@ func (p *pool) add(t *turn) {
 
 func (p *pool) work(t *turn) {
 	defer p.wg.Done()
+	var l leash
+	defer func() { l.cancel(nil) }()
 	for {
-		p.run(t)
+		p.run(t, &l)
 		p.mu.Lock()
 		if len(p.queue) == 0 {
 			p.busy--

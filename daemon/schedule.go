@@ -224,14 +224,14 @@ func stronger(a, b bridge.Origin) bridge.Origin {
 }
 
 // work is one turn on a pool goroutine.
-func (d *Daemon) work(t *turn) {
+func (d *Daemon) work(t *turn, l *leash) {
 	j := t.job
-	ctx, cancel := context.WithCancelCause(d.runs)
-	defer cancel(nil)
+	l.renew(d.runs)
+	ctx := l.ctx
 	j.mu.Lock()
-	j.running, j.cancel = true, cancel
+	j.running, j.cancel = true, l.cancel
 	if j.retired {
-		cancel(errRetired)
+		l.cancel(errRetired)
 	}
 	origin, reason := t.origin, t.reason
 	intents := j.intents.newest // what came until now is seen by a run whose first request follows
