@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -65,23 +66,22 @@ func (d *Daemon) tellRun(j *job, report bridge.RunReport) {
 	now.held = report.Held
 	j.told = now
 	j.mu.Unlock()
-	subject := "job/" + j.cfg.Name
 	if now.failing && !told.failing {
-		d.announce(jobFailing, subject, report.Origin, map[string]any{"job": j.cfg.Name, "failures": report.Failures, "error": report.Error})
+		d.announce(jobFailing, j.subject(), report.Origin, map[string]any{"job": j.cfg.Name, "failures": report.Failures, "error": report.Error})
 	}
 	if !now.failing && (told.failing || told.stalled) {
 		d.log.Info("job has recovered", "job", j.cfg.Name)
-		d.announce(jobRecovered, subject, report.Origin, map[string]any{"job": j.cfg.Name})
+		d.announce(jobRecovered, j.subject(), report.Origin, map[string]any{"job": j.cfg.Name})
 	}
 	if report.Gap && report.Outcome == bridge.RunChanged {
 		d.log.Warn("nothing of the last window is left, so records may have come and gone unseen", "job", j.cfg.Name, "records", report.Seen,
 			"hint", "poll more often than the window moves")
-		d.announce(jobGap, subject, report.Origin, map[string]any{"job": j.cfg.Name, "records": report.Seen})
+		d.announce(jobGap, j.subject(), report.Origin, map[string]any{"job": j.cfg.Name, "records": report.Seen})
 	}
 	if now.held > told.held {
 		d.log.Warn("deletions are held", "job", j.cfg.Name, "held", report.Held, "records", j.records(),
 			"hint", "look with: hookbridge plan "+j.cfg.Name+"; then: hookbridge approve "+j.cfg.Name+" (or --reject)")
-		d.announce(deletionsHeld, subject, report.Origin, map[string]any{"job": j.cfg.Name, "held": report.Held, "records": j.records()})
+		d.announce(deletionsHeld, j.subject(), report.Origin, map[string]any{"job": j.cfg.Name, "held": report.Held, "records": j.records()})
 	}
 }
 
@@ -98,6 +98,9 @@ func (j *job) records() int64 {
 	return j.state.Records
 }
 
+// subject is how alerts name the job.
+func (j *job) subject() string { return "job/" + j.cfg.Name }
+
 // stalled tells that a job's run does not end. The caller holds j.mu.
 func (d *Daemon) stalled(j *job) {
 	since := j.ended.UTC()
@@ -105,14 +108,22 @@ func (d *Daemon) stalled(j *job) {
 		"hint", "the source is slow or hangs; lower the job's timeout or poll less often")
 	if !j.told.failing && !j.told.stalled {
 		j.told.stalled = true
-		go d.announce(jobFailing, "job/"+j.cfg.Name, bridge.Schedule,
+		go d.announce(jobFailing, j.subject(), bridge.Schedule,
 			map[string]any{"job": j.cfg.Name, "failures": j.state.LastRun.Failures, "error": "no run has ended since " + since.Format(time.RFC3339)})
 	}
 }
 
 func (d *Daemon) logRun(j *job, r bridge.RunReport) {
+	level := slog.LevelInfo
+	unchanged := r.Outcome == bridge.RunUnchanged && r.Bad == 0
+	if unchanged {
+		level = slog.LevelDebug
+	}
+	if !d.log.Enabled(d.runs, level) {
+		return
+	}
 	attributes := []any{"job", j.cfg.Name, "outcome", r.Outcome, "origin", r.Origin, "took", r.Took.Round(time.Millisecond)}
-	if r.Outcome == bridge.RunUnchanged && r.Bad == 0 {
+	if unchanged {
 		d.log.Debug("polled", attributes...)
 		return
 	}
