@@ -93,6 +93,9 @@ func (j *job) enter(writes bool) (leave func(), err error) {
 	}
 	j.applying++
 	j.outside++
+	if j.noting == nil {
+		j.noting = new(sync.WaitGroup)
+	}
 	noting := j.noting
 	noting.Add(1)
 	return func() {
@@ -387,12 +390,12 @@ type noted struct {
 func (j *job) catchUp(began int64) (outside int) {
 	j.mu.Lock()
 	outside = j.outside
-	noting := j.noting
-	j.noting = new(sync.WaitGroup)
-	j.mu.Unlock()
-	noting.Wait()
-
-	j.mu.Lock()
+	if noting := j.noting; noting != nil {
+		j.noting = nil
+		j.mu.Unlock()
+		noting.Wait()
+		j.mu.Lock()
+	}
 	slices.SortFunc(j.notes, func(a, b noted) int { return cmp.Compare(a.commit, b.commit) })
 	n, _ := slices.BinarySearchFunc(j.notes, began+1, func(n noted, began int64) int { return cmp.Compare(n.commit, began) })
 	notes := j.notes[:n]

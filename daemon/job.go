@@ -49,7 +49,7 @@ type job struct {
 	entered  sync.WaitGroup  // commits for the job that are no run's
 	applying int             // webhooks whose effects are being committed
 	outside  int             // commits to the snapshot that were no run's
-	noting   *sync.WaitGroup // those of them that are not noted yet
+	noting   *sync.WaitGroup // those of them that are not noted yet; nil: none since the last run began
 	notes    []noted         // rows written so, that the index does not know yet
 	lost     int64           // there were too many to note, up to this commit
 	intents  intents         // that acknowledged webhooks wait for
@@ -73,7 +73,7 @@ type outlook struct {
 var errRetired = errors.New("the job's configuration changed under the run")
 
 func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, absent int, now time.Time) *job {
-	j := &job{cfg: cfg, number: state.Number, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), named: make(chan struct{}, 1), absent: absent, noting: new(sync.WaitGroup),
+	j := &job{cfg: cfg, number: state.Number, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), named: make(chan struct{}, 1), absent: absent,
 		state: state, targets: targets, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
 	j.schedule = tick{job: j, origin: bridge.Schedule, times: cfg.Schedule}
