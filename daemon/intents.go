@@ -284,7 +284,7 @@ func (d *Daemon) lookUp(j *job) {
 }
 
 func (d *Daemon) lookUpOne(j *job, intent *bridge.Intent) error {
-	ctx, cancel := context.WithTimeoutCause(d.runs, lookupTimeout, fmt.Errorf("timeout of %s passed", lookupTimeout))
+	ctx, cancel := context.WithTimeoutCause(d.runs, lookupTimeout, timeoutError(lookupTimeout))
 	defer cancel()
 	event, err := d.kept(ctx, intent.Inbound)
 	if err != nil {

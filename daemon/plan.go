@@ -126,7 +126,7 @@ func planJob(ctx context.Context, request PlanRequest, store Reading, cfg *confi
 	if request.Progress != nil {
 		s.progress = throttle(func(n int64) { request.Progress(cfg.Name, n) })
 	}
-	fetch, cancel := context.WithTimeoutCause(ctx, cfg.Timeout, fmt.Errorf("timeout of %s passed", cfg.Timeout))
+	fetch, cancel := context.WithTimeoutCause(ctx, cfg.Timeout, timeoutError(cfg.Timeout))
 	defer cancel()
 	err = s.look(fetch)
 	s.report.Took = time.Since(s.report.Began)

@@ -21,12 +21,8 @@ const (
 // run is one poll of a job, from its first request to its last commit. The caller owns the job.
 func (d *Daemon) run(ctx context.Context, j *job, origin bridge.Origin) bridge.RunReport {
 	began := time.Now()
-	j.mu.Lock()
-	state := j.state
-	j.mu.Unlock()
-
 	r := &run{daemon: d, job: j, limit: 256}
-	r.survey = survey{cfg: j.cfg, eye: j.eye, state: &state, store: d.store, origin: origin, identity: j.identity}
+	r.survey = survey{cfg: j.cfg, eye: j.eye, state: &r.began, store: d.store, origin: origin, identity: j.identity}
 	r.report.Began, r.report.Origin = began.UTC(), origin
 	err := r.do(ctx)
 	r.report.Took = time.Since(began)
@@ -45,6 +41,7 @@ type run struct {
 	survey
 	daemon    *Daemon
 	job       *job
+	began     bridge.JobState // the job's state when the run began
 	limit     int // rows in the next commit
 	outside   int // job.outside when it began; -1: not alone since
 	committed bool
@@ -54,18 +51,18 @@ type run struct {
 
 func (r *run) do(ctx context.Context) error {
 	j, d := r.job, r.daemon
-	began, err := d.store.BeginRun(ctx, r.state.Number)
+	began, err := d.store.BeginRun(ctx, j.number)
 	if err != nil {
 		return err
 	}
-	defer d.store.EndRun(r.state.Number, began)
+	defer d.store.EndRun(j.number, began)
 	r.outside = j.catchUp(began)
 	r.memory = j.memory
 	if j.watch != nil {
 		r.comparison = comparison{brought: j.brought, known: j.watch.shapes}
 	}
 	j.mu.Lock()
-	*r.state = j.state // what was written before the run began has taken back what an earlier one proved
+	r.began = j.state // what was written before the run began has taken back what an earlier one proved
 	j.mu.Unlock()
 	if j.pending() > 0 { // absences count even when nothing is emitted
 		if err := r.load(ctx); err != nil {
@@ -76,7 +73,7 @@ func (r *run) do(ctx context.Context) error {
 	defer spool.close()
 	r.sink, r.reset = spool.add, spool.reset
 
-	fetch, cancel := context.WithTimeoutCause(ctx, j.cfg.Timeout, fmt.Errorf("timeout of %s passed", j.cfg.Timeout))
+	fetch, cancel := context.WithTimeoutCause(ctx, j.cfg.Timeout, timeoutError(j.cfg.Timeout))
 	defer cancel()
 	if err := r.look(fetch); err != nil {
 		var busy *bridge.BusyError
@@ -94,6 +91,11 @@ func (r *run) do(ctx context.Context) error {
 	}
 	return r.commit(ctx, spool, began)
 }
+
+// timeoutError ends a fetch that took longer than its job allows.
+type timeoutError time.Duration
+
+func (e timeoutError) Error() string { return fmt.Sprintf("timeout of %s passed", time.Duration(e)) }
 
 // writes reports whether the survey found anything that a commit must keep.
 func (r *run) writes(spool *spool) bool {

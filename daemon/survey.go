@@ -145,7 +145,7 @@ func (s *survey) look(ctx context.Context) error {
 		options.From = nil // no validators, no hash, no watermark: everything is compared
 	}
 	err := s.fetch(ctx, options, nil)
-	if moved := (*diff.MovedError)(nil); errors.As(err, &moved) {
+	if moved, ok := errors.AsType[*diff.MovedError](err); ok {
 		s.reset()
 		s.quarantine, s.changes, s.report.Bad, s.report.Stale, s.known, s.fresh = nil, nil, 0, 0, false, false
 		err = s.fetch(ctx, bridge.FetchOptions{}, moved)
