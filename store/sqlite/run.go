@@ -20,7 +20,7 @@ type runs struct {
 	commits int64 // last number given out; unlike a clock's it never goes back. Guarded by moving
 
 	mu         sync.Mutex
-	active     map[int64][]*activeRun // by job; hardly ever more than one
+	active     map[int64][]activeRun // by job; hardly ever more than one
 	tombstones map[int64]bool         // jobs that may have some
 }
 
@@ -45,7 +45,7 @@ func (db *DB) BeginRun(ctx context.Context, job int64) (int64, error) {
 	defer db.runs.mu.Unlock()
 	db.runs.commits++
 	began := db.runs.commits
-	db.runs.active[job] = append(db.runs.active[job], &activeRun{began: began})
+	db.runs.active[job] = append(db.runs.active[job], activeRun{began: began})
 	return began, nil
 }
 
@@ -71,7 +71,7 @@ func (db *DB) EndRun(job, began int64) {
 func (r *runs) end(job, began int64) (oldest int64, stale bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	others := slices.DeleteFunc(r.active[job], func(run *activeRun) bool { return run.began == began })
+	others := slices.DeleteFunc(r.active[job], func(run activeRun) bool { return run.began == began })
 	if len(others) > 0 {
 		r.active[job] = others
 		return others[0].began, r.tombstones[job] // in the order in which they began
@@ -83,11 +83,12 @@ func (r *runs) end(job, began int64) (oldest int64, stale bool) {
 	return oldest, stale
 }
 
-// run is the one of a job that began there, nil where it has ended. The caller holds mu.
+// run is the one of a job that began there, nil where it has ended. The caller holds mu for as long as it looks at it.
 func (r *runs) run(job, began int64) *activeRun {
-	for _, run := range r.active[job] {
-		if run.began == began {
-			return run
+	runs := r.active[job]
+	for i := range runs {
+		if runs[i].began == began {
+			return &runs[i]
 		}
 	}
 	return nil
@@ -184,6 +185,20 @@ func (p *pending) snapshot() map[int64]*runRow {
 	return maps.Clone(p.rows)
 }
 
+// some returns up to n rows, and how many others there are.
+func (p *pending) some(n int) (rows map[int64]*runRow, left int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rows = make(map[int64]*runRow, min(n, len(p.rows)))
+	for job, r := range p.rows {
+		if len(rows) == n {
+			break
+		}
+		rows[job] = r
+	}
+	return rows, len(p.rows) - len(rows)
+}
+
 // clearCheckpoint drops a checkpoint that waits to be written, because what is about to be committed goes beyond it.
 // Rows are replaced and never changed: a flush under way may be reading them.
 func (p *pending) clearCheckpoint(job int64) {
@@ -221,19 +236,13 @@ func (db *DB) flushRuns(ctx context.Context) error {
 	for {
 		left := 0
 		err := db.transact(ctx, func(t *tx) error {
-			queued := db.pending.snapshot()
-			left = len(queued)
-			written := make(map[int64]*runRow)
-			for number, r := range queued {
-				if len(written) == 1000 {
-					break
-				}
+			var written map[int64]*runRow
+			written, left = db.pending.some(1000)
+			for number, r := range written {
 				if err := t.saveRun(number, r); err != nil {
 					return err
 				}
-				written[number] = r
 			}
-			left -= len(written)
 			t.after = append(t.after, func() { db.pending.forget(written) })
 			return nil
 		})

@@ -106,7 +106,7 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	db.openReaders(url.Values{"_query_only": {"true"}, "_busy_timeout": {"5000"}, "_cache_size": {"-4096"}})
-	db.runs.active = make(map[int64][]*activeRun)
+	db.runs.active = make(map[int64][]activeRun)
 	db.pending.rows = make(map[int64]*runRow)
 	db.wal.wake = make(chan struct{}, 1)
 	db.queue = make(chan *request, 1024)
