@@ -331,11 +331,12 @@ func (r *run) conclude(err error) bridge.RunReport {
 	default:
 		r.report.Outcome = bridge.RunUnchanged
 	}
-	r.report.LastEnded = time.Now().UTC()
+	ended := time.Now()
+	r.report.LastEnded = ended.UTC()
 	if r.origin == bridge.Reconcile && r.report.Complete {
 		r.report.LastReconciled = r.report.Began
 	}
-	j.ended, j.stalled = time.Now(), false
+	j.ended, j.stalled = ended, false
 	r.outlook.shapes = j.compared(&r.comparison, r.report.Complete)
 	r.outlook.confirm = r.confirm || r.report.Pending > 0
 	r.remember(j)

@@ -99,7 +99,7 @@ func (s *Source) send(ctx context.Context, at place, validators *known, fresh bo
 	}
 	started := time.Now()
 	resp, err := s.client.Do(retryable)
-	s.trace(ctx, req, resp, err, time.Since(started))
+	s.trace(ctx, req, resp, err, started)
 	if err != nil {
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
@@ -201,8 +201,8 @@ func (e *statusError) Error() string { return e.err.Error() }
 func (e *statusError) Unwrap() error { return e.err }
 
 // trace reports a request.
-func (s *Source) trace(ctx context.Context, req *nethttp.Request, resp *nethttp.Response, err error, took time.Duration) {
-	s.say(ctx, func() string { return traceLine(req, resp, err, took) })
+func (s *Source) trace(ctx context.Context, req *nethttp.Request, resp *nethttp.Response, err error, started time.Time) {
+	s.say(ctx, func() string { return traceLine(req, resp, err, time.Since(started)) })
 }
 
 // say reports to whoever wants to see what a source does: the context's trace, and the log if it shows that much.
