@@ -333,7 +333,8 @@ func (r *run) conclude(err error) bridge.RunReport {
 	}
 	ended := time.Now()
 	r.report.LastEnded = ended.UTC()
-	if r.origin == bridge.Reconcile && r.report.Complete {
+	// The first complete look at a source is as good as a comparison with it.
+	if r.report.Complete && (r.origin == bridge.Reconcile || last.LastReconciled.IsZero() && !r.outcome.NotModified) {
 		r.report.LastReconciled = r.report.Began
 	}
 	j.ended, j.stalled = ended, false

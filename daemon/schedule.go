@@ -177,6 +177,9 @@ func (d *Daemon) onTick(t *tick, due, now time.Time) {
 				"hint", "see hookbridge status; mend or forget the destination, or raise retain.backlog")
 		}
 		j.waiting = "backlog"
+		if t == &j.reconcile { // not to be missed: as soon as there is room
+			d.plan(t, now.Round(0).Add(clockStep))
+		}
 		return
 	}
 	j.waiting = ""
