@@ -123,6 +123,9 @@ type batch struct {
 
 func (j *judge) reset() { *j = judge{missed: map[string]time.Time{}} }
 
+// waiting reports whether a verdict is still to come. What was found when webhooks were known to be missed counts among
+// it, although it changes none: a recovery that did not wait for it believed a sender that loses every third webhook an
+// hour sooner, and fell back again within the next.
 func (j *judge) waiting() bool { return len(j.batches) > 0 }
 
 func (j *judge) add(b batch) { j.batches = append(j.batches, b) }
@@ -167,8 +170,11 @@ func (j *judge) told(t time.Time, key string, sent time.Time, signal bool, limit
 	return late, shadows, j.fallen && len(j.missed) == 0 && !j.hidden && !j.waiting()
 }
 
-// absolve takes off the list of the missed what was only late.
+// absolve takes off the list of the missed what was only late. Once webhooks are trusted again, theirs are news.
 func (j *judge) absolve(t time.Time, key string, sent time.Time, signal bool, limit time.Duration) (late time.Duration) {
+	if !j.fallen {
+		return 0
+	}
 	one := func(key string, found time.Time) {
 		if t.Sub(found) <= limit && !sent.After(found) {
 			late = max(late, t.Sub(found))

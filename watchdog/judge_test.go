@@ -279,3 +279,24 @@ func TestAWiderSampleDoesNotBlameWhatTheNarrowOneForgot(t *testing.T) {
 		t.Error("a webhook that never came counts as told")
 	}
 }
+
+// Once webhooks have earned trust again, one for a key that was missed is news, and teaches no lateness.
+func TestAWebhookForAMissedKeyIsLateOnlyWhileTheVerdictStands(t *testing.T) {
+	for _, trusted := range []bool{false, true} {
+		var j judge
+		j.reset()
+		found := date(t, "2026-01-05 10:00")
+		j.add(batch{found: found, keys: map[string]bool{"a": true, "b": true}})
+		if missed, fresh, _ := j.expire(found.Add(time.Hour), time.Minute, found); missed != 2 || fresh != 2 {
+			t.Fatalf("%d missed, %d of them news; want 2", missed, fresh)
+		}
+		j.fall()
+		if trusted {
+			j.fallen = false
+		}
+		late, _, _ := j.told(found.Add(3*time.Hour), "a", time.Time{}, false, lateLimit)
+		if want := 3 * time.Hour; trusted && late != 0 || !trusted && late != want {
+			t.Errorf("trusted again: %v; late by %v", trusted, late)
+		}
+	}
+}
