@@ -108,8 +108,8 @@ func (d *Daemon) stalled(j *job) {
 		"hint", "the source is slow or hangs; lower the job's timeout or poll less often")
 	if !j.told.failing && !j.told.stalled {
 		j.told.stalled = true
-		go d.announce(jobFailing, j.subject(), bridge.Schedule,
-			map[string]any{"job": j.cfg.Name, "failures": j.state.LastRun.Failures, "error": "no run has ended since " + since.Format(time.RFC3339)})
+		data := map[string]any{"job": j.cfg.Name, "failures": j.state.LastRun.Failures, "error": "no run has ended since " + since.Format(time.RFC3339)}
+		d.pool.wg.Go(func() { d.announce(jobFailing, j.subject(), bridge.Schedule, data) })
 	}
 }
 

@@ -54,6 +54,7 @@ type Daemon struct {
 	dispatcher *outbound.Dispatcher
 	inbound    *inbound.Server
 	listening  atomic.Pointer[string] // where webhooks come in; nil while they cannot
+	called     chan struct{}          // of one: a configuration was taken, which may have receivers
 	since      time.Time
 
 	cfg         atomic.Pointer[configs.Config]
@@ -87,7 +88,7 @@ func Open(ctx context.Context, options Options) (*Daemon, error) {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	d := &Daemon{options: options, log: options.Logger, since: time.Now(), jobs: map[string]*job{},
-		deadTold: map[int64]time.Time{}, rethink: make(chan struct{}, 1)}
+		deadTold: map[int64]time.Time{}, rethink: make(chan struct{}, 1), called: make(chan struct{}, 1)}
 	d.pool = &pool{max: maxRuns, run: d.work}
 	d.runs, d.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	d.sources = newSources(options)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -95,26 +96,48 @@ func listenAddress(cfg *configs.Config) string {
 	return cfg.Bridge.Listen
 }
 
-// receive takes webhooks until ctx ends, and has the watchdogs know that it does. A configuration without receivers
-// listens nowhere; the first one that a reload brings needs a restart.
+// receive takes webhooks until ctx ends, and has the watchdogs know that it does. Where there is no receiver it waits for
+// the first one that a reload brings. An address that cannot be had ends a daemon that begins, and not one that runs:
+// that tries again at the next reload.
 func (d *Daemon) receive(ctx, drain context.Context) error {
+	for began := true; ; began = false {
+		listener, err := d.listenInbound(ctx)
+		switch {
+		case err != nil && began:
+			return err
+		case err != nil:
+			d.log.Error("the receivers cannot be reached", "error", err, "hint", "free the address, or change bridge.inbound, and reload")
+		case listener != nil:
+			return d.take(ctx, drain, listener)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.called:
+		}
+	}
+}
+
+// listenInbound listens where the configuration says; nil where it has no receiver.
+func (d *Daemon) listenInbound(ctx context.Context) (net.Listener, error) {
 	cfg := d.config()
 	address := listenAddress(cfg)
 	if address == "" {
-		return nil
+		return nil, nil
 	}
 	cert, key := "", ""
 	if tls := cfg.Bridge.TLS; tls != nil {
 		cert, key = tls.CertFile, tls.KeyFile
 	}
-	listener, err := d.inbound.Listen(ctx, address, cert, key)
-	if err != nil {
-		return err
-	}
+	return d.inbound.Listen(ctx, address, cert, key)
+}
+
+// take takes webhooks that come in at a listener.
+func (d *Daemon) take(ctx, drain context.Context, listener net.Listener) error {
 	at := listener.Addr().String()
 	d.listening.Store(&at)
 	defer d.listening.Store(nil)
-	d.log.Info("receiving webhooks", "at", at, "receivers", len(cfg.Receivers))
+	d.log.Info("receiving webhooks", "at", at, "receivers", len(d.config().Receivers))
 	for _, j := range d.allJobs() {
 		if j.watch != nil {
 			d.hear(j.watch)

@@ -74,13 +74,14 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
 			}
 		}
 	}()
+	cut := map[int64]bool{} // runs in progress of jobs that are renamed
 	if len(moves) > 0 {
 		if err := d.store.MoveJobs(ctx, moves); err != nil {
 			return err
 		}
 		for name, j := range old {
 			if moved(moves, name) {
-				j.retire() // before its state is read under the new name
+				cut[j.number] = j.retire() // before its state is read under the new name
 				j.entered.Wait()
 			}
 		}
@@ -121,13 +122,13 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
 		}
 		jobs[c.Name] = j
 		fresh = append(fresh, j)
-		if wasRunning {
+		if wasRunning || cut[j.number] {
 			again = append(again, j)
 		}
 	}
 	for name, j := range old {
 		if jobs[name] != j {
-			d.unplan(j)
+			d.dismiss(j)
 			j.retire()
 		}
 	}
@@ -148,8 +149,9 @@ func (d *Daemon) apply(ctx context.Context, cfg *configs.Config) (err error) {
 	if err := d.inbound.Set(taking, cfg.Bridge.TrustedProxies); err != nil {
 		return err
 	}
-	if d.serving.Load() && listenAddress(cfg) != "" && d.listening.Load() == nil {
-		d.log.Warn("the configuration has receivers now, but this daemon listens nowhere", "hint", "restart it to take webhooks")
+	select {
+	case d.called <- struct{}{}: // there may be receivers now
+	default:
 	}
 	for _, j := range again {
 		d.request(j, bridge.Schedule) // the run that was cut short is made again under the new configuration
@@ -205,13 +207,30 @@ func (d *Daemon) open(ctx context.Context, c *configs.Job, targets []bridge.Targ
 	return j, wasRunning, nil
 }
 
+// ticks are the times that the job waits for.
+func (j *job) ticks() []*tick {
+	ticks := []*tick{&j.schedule, &j.reconcile}
+	if j.watch != nil {
+		ticks = append(ticks, &j.watch.alarm)
+	}
+	return ticks
+}
+
 // unplan takes a job off the agenda.
 func (d *Daemon) unplan(j *job) {
-	d.plan(&j.schedule, time.Time{})
-	d.plan(&j.reconcile, time.Time{})
-	if j.watch != nil {
-		d.plan(&j.watch.alarm, time.Time{})
+	for _, t := range j.ticks() {
+		d.plan(t, time.Time{})
 	}
+}
+
+// dismiss takes a retired job off the agenda for good: whoever is about to plan one of its ticks comes too late.
+func (d *Daemon) dismiss(j *job) {
+	d.agendaMu.Lock()
+	for _, t := range j.ticks() {
+		t.over = true
+	}
+	d.agendaMu.Unlock()
+	d.unplan(j)
 }
 
 // moved reports whether a job of this name may have lost its state to another by a rename.

@@ -26,7 +26,8 @@ type tick struct {
 	origin bridge.Origin // of the run it leads to
 	times  *configs.Schedule
 	due    time.Time
-	place  int // in the agenda, from 1; 0: not in it
+	place  int  // in the agenda, from 1; 0: not in it
+	over   bool // its job was retired: it is planned no more
 }
 
 // agenda is the heap of all ticks. Cron expressions are only asked for the next time: cron's own runner sorts every
@@ -49,6 +50,9 @@ func (a *agenda) Pop() any {
 // plan sets when a tick comes next; the zero time takes it off the agenda.
 func (d *Daemon) plan(t *tick, due time.Time) {
 	d.agendaMu.Lock()
+	if t.over {
+		due = time.Time{}
+	}
 	switch {
 	case due.IsZero() && t.place > 0:
 		heap.Remove(&d.agenda, t.place-1)
