@@ -115,7 +115,7 @@ func (d *Daemon) applyWaiting(j *job) {
 		done = d.reapply(j, next)
 		j.mu.Lock()
 		if done {
-			j.intents.apply = j.intents.apply[1:]
+			j.intents.applied(next.ID)
 		}
 	}
 	j.applies = false

@@ -29,11 +29,15 @@ func (i *intents) add(intent bridge.Intent) {
 
 // inOrder inserts by id, most often at the end.
 func inOrder(queue []bridge.Intent, intent bridge.Intent) []bridge.Intent {
-	at, known := slices.BinarySearchFunc(queue, intent.ID, func(q bridge.Intent, id int64) int { return cmp.Compare(q.ID, id) })
+	at, known := place(queue, intent.ID)
 	if known {
 		return queue
 	}
 	return slices.Insert(queue, at, intent)
+}
+
+func place(queue []bridge.Intent, id int64) (at int, known bool) {
+	return slices.BinarySearchFunc(queue, id, func(q bridge.Intent, id int64) int { return cmp.Compare(q.ID, id) })
 }
 
 // fulfilled removes and returns what a poll has done for, up to an id.
@@ -45,6 +49,18 @@ func (i *intents) fulfilled(until int64) []bridge.Intent {
 	done := slices.Clone(i.poll[:n])
 	i.poll = slices.Delete(i.poll, 0, n)
 	return done
+}
+
+// applied removes what was applied. It need not be the first any more: one that was committed before it may have been
+// noted after.
+func (i *intents) applied(id int64) {
+	switch at, known := place(i.apply, id); {
+	case !known:
+	case at == 0:
+		i.apply = i.apply[1:]
+	default:
+		i.apply = slices.Delete(i.apply, at, at+1)
+	}
 }
 
 // open is how many there are.
