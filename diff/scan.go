@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
+	"unsafe"
 
 	"github.com/hookbridge/bridge"
 )
@@ -22,6 +24,7 @@ type Scan struct {
 
 	seen    []uint64 // by slot: ordinal of the record in this scan (upper half) and part of its body's hash; 0 unseen
 	hint    int
+	text    []byte // the key at hand
 	ordinal uint32
 	pages   []pageStart
 	page    int
@@ -54,8 +57,8 @@ const (
 // Finding is what Add found about one record.
 type Finding struct {
 	Verdict Verdict
-	Slot    int // in the index
-	Key     string
+	Slot    int               // in the index
+	Key     string            // empty for Same
 	Entry   bridge.IndexEntry // as it will stand; ID 0 for New
 	Before  []byte            // the stored body; nil for New and Same
 	Fields  []string          // JSON Pointers of what differs; Changed only
@@ -114,11 +117,12 @@ func (s *Scan) Add(r bridge.Record) (Finding, error) {
 		s.pages = append(s.pages, pageStart{s.ordinal + 1, r.Page})
 	}
 	s.ordinal++
-	key, err := s.key.Of(r.Body)
-	if err != nil {
+	var err error
+	if s.text, err = s.key.Append(s.text[:0], r.Body); err != nil {
 		s.fresh = true // a page of records without keys is bad, not endless
 		return Finding{}, &BadRecordError{Page: r.Page, Item: r.Item, Reason: err.Error()}
 	}
+	key := unsafe.String(unsafe.SliceData(s.text), len(s.text)) // most records are the same: copied where it is kept
 	hash, raw := HashKey(key), HashBody(r.Body)
 
 	slot, candidates := -1, 0
@@ -156,11 +160,12 @@ func (s *Scan) Add(r bridge.Record) (Finding, error) {
 	}
 	if slot >= 0 {
 		if err := s.mark(slot, key, raw, r); err != nil || entry.ID < 0 {
-			return Finding{Slot: slot, Key: key}, err
+			return Finding{Slot: slot}, err
 		}
 		s.index.entries[slot].Raw = raw // in memory only: the same spelling is quick next time
-		return Finding{Slot: slot, Key: key}, nil
+		return Finding{Slot: slot}, nil
 	}
+	key = strings.Clone(key)
 	if candidates > 0 {
 		slot, row, err := s.row(hash, key)
 		if err != nil {
@@ -233,6 +238,7 @@ func (s *Scan) mark(slot int, key string, raw uint64, r bridge.Record) error {
 		}
 		return nil
 	}
+	key = strings.Clone(key)
 	page, item := s.position(uint32(before >> 32))
 	pair := &MovedError{Key: key, Page: page, Item: item, Page2: r.Page, Item2: r.Item}
 	switch {

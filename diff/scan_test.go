@@ -93,7 +93,7 @@ func TestScanFindsWhatDiffers(t *testing.T) {
 	if err := scan.End(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"1 0 [] ", `2 2 [/v] {"id":2,"v":1}`, "4 1 [] "}
+	want := []string{" 0 [] ", `2 2 [/v] {"id":2,"v":1}`, "4 1 [] "}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("findings (-want +got):\n%s", d)
 	}
@@ -343,5 +343,37 @@ func TestIndexStaysUnderFortyBytesARecord(t *testing.T) {
 			}
 			runtime.KeepAlive(index)
 		})
+	}
+}
+
+func TestRecordsThatAreTheSameCostNoMemory(t *testing.T) {
+	key, err := diff.NewKey([]string{"id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := diff.NewRules(diff.Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const records = 200
+	index := diff.NewIndex(records)
+	var bodies [][]byte
+	for i := range records {
+		text := fmt.Sprintf("a record with a long name, number %d", i)
+		body := fmt.Appendf(nil, `{"id":%q}`, text)
+		bodies = append(bodies, body)
+		index.Add(bridge.IndexEntry{ID: int64(i + 1), Key: diff.HashKey(text), Raw: diff.HashBody(body), Canon: rules.Fingerprint(body, text)})
+	}
+	scan := diff.NewScan(index, key, rules, nil, nil, nil)
+	item := 0
+	add := func() {
+		item++
+		if f, err := scan.Add(bridge.Record{Body: bodies[item-1], Page: 1, Item: item}); err != nil || f.Verdict != diff.Same {
+			t.Fatalf("record %d: %+v, %v", item, f, err)
+		}
+	}
+	add() // room for a key and a page is made once
+	if allocs := testing.AllocsPerRun(records-2, add); allocs != 0 {
+		t.Errorf("%v allocations for each", allocs)
 	}
 }
