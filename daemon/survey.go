@@ -222,7 +222,7 @@ func (s *survey) record(r bridge.Record) error {
 	if s.progress != nil {
 		s.progress(s.scan.Records())
 	}
-	if bad := (*diff.BadRecordError)(nil); errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*diff.BadRecordError](err); ok {
 		if !s.cfg.Quarantine {
 			return fmt.Errorf("bad record: %w", bad)
 		}
