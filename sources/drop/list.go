@@ -22,11 +22,12 @@ type file struct {
 	written int64 // modification time in nanoseconds
 	inode   uint64
 	seen    time.Time // when it was first seen as it is
+	looked  time.Time // when it was last seen so
 	read    bool      // an earlier fetch has read it as it is
 }
 
 func describe(name string, info fs.FileInfo, at time.Time) file {
-	return file{name: name, regular: info.Mode().IsRegular(), size: info.Size(), written: info.ModTime().UnixNano(), inode: inode(info), seen: at}
+	return file{name: name, regular: info.Mode().IsRegular(), size: info.Size(), written: info.ModTime().UnixNano(), inode: inode(info), seen: at, looked: at}
 }
 
 // is reports whether nothing tells the two apart.
@@ -97,26 +98,25 @@ func (s *Set) list(ctx context.Context, place Place) ([]file, error) {
 // are left for the next fetch. A file that an earlier fetch has read as it is has rested.
 func (s *Set) rested(ctx context.Context, place Place, files []file) ([]file, error) {
 	for {
-		var wait time.Duration
-		var last file // the one that was seen last as it is
-		now := time.Now()
-		for _, f := range files {
-			if left := s.Settle - now.Sub(f.seen); !f.read && left > wait {
-				wait, last = left, f
+		var last *file // the one that was seen last as it is
+		for i, f := range files {
+			if !f.read && f.looked.Sub(f.seen) < s.Settle && (last == nil || f.seen.After(last.seen)) {
+				last = &files[i]
 			}
 		}
-		if wait == 0 {
+		if last == nil {
 			return files, nil
 		}
+		wait := time.Until(last.seen.Add(s.Settle))
 		if trace := decode.Trace(ctx); trace != nil {
-			trace(fmt.Sprintf("look again in %s whether %s is still %d bytes", wait.Round(time.Millisecond), s.shown(last.name), last.size))
+			trace(fmt.Sprintf("look again in %s whether %s is still %d bytes", max(wait, 0).Round(time.Millisecond), s.shown(last.name), last.size))
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, s.fail(last, fmt.Errorf("is still being written, or was until now (%d bytes): it is read when it has stayed as it is for %s: %w", last.size, s.Settle, context.Cause(ctx)))
+			return nil, s.fail(*last, fmt.Errorf("is still being written, or was until now (%d bytes): it is read when it has stayed as it is for %s: %w", last.size, s.Settle, context.Cause(ctx)))
 		}
 		again, err := s.list(ctx, place)
 		if err != nil {
@@ -138,7 +138,7 @@ func meet(before, now []file) []file {
 			continue
 		}
 		if b := before[i]; f.is(b) {
-			f = b
+			f.seen, f.read = b.seen, b.read
 		}
 		both = append(both, f)
 	}
