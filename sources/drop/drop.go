@@ -35,6 +35,26 @@ type Place interface {
 	Open(name string, size int64) (io.ReadCloser, error)
 }
 
+// Ahead is a Place that can begin to fetch files before they are opened.
+type Ahead interface {
+	Place
+	// Expect names the files that are opened next, each once, in this order. What Open returns of them may have been read
+	// before Open was called; then it has a method After, as Early says.
+	Expect(files []Expected)
+}
+
+// Expected is a file that will be opened.
+type Expected struct {
+	Name string
+	Size int64
+}
+
+// Early is a file that was read before it was opened.
+type Early interface {
+	// After is what Stat said of the name when the last byte had been read.
+	After() (fs.FileInfo, error)
+}
+
 // Set says which files are read, and how. It is safe for concurrent use.
 type Set struct {
 	Manners
@@ -102,9 +122,6 @@ func (s *Set) Identity() string {
 	}
 	return identity
 }
-
-// Path is the pattern, as it is written.
-func (s *Set) Path() string { return s.path }
 
 func (s *Set) ignored(name string) bool {
 	return slices.ContainsFunc(s.Ignore, func(pattern string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -95,11 +96,18 @@ func (f *fetch) sameAs(at file, before known, thorough bool) (*known, error) {
 		return nil, nil
 	}
 	k.Window = before.Window
-	return &k, f.unmoved(now)
+	return &k, f.unmoved(now, in)
 }
 
 // everything emits the records of all files.
 func (f *fetch) everything(files []file) (bridge.Outcome, error) {
+	if place, ok := f.place.(Ahead); ok {
+		expected := make([]Expected, len(files))
+		for i, at := range files {
+			expected[i] = Expected{at.name, at.size}
+		}
+		place.Expect(expected)
+	}
 	var memory []known
 	for _, at := range files {
 		k, err := f.read(at)
@@ -151,8 +159,12 @@ func (f *fetch) open(at file) (file, io.ReadCloser, error) {
 }
 
 // unmoved fails if the file was written to or replaced since it was looked at.
-func (f *fetch) unmoved(at file) error {
-	info, err := f.place.Stat(at.name)
+func (f *fetch) unmoved(at file, in io.Reader) error {
+	look := func() (fs.FileInfo, error) { return f.place.Stat(at.name) }
+	if early, ok := in.(Early); ok {
+		look = early.After
+	}
+	info, err := look()
 	if err != nil {
 		return err
 	}
@@ -192,7 +204,7 @@ func (f *fetch) read(at file) (known, error) {
 	if f.broken != nil {
 		return k, f.broken
 	}
-	if moved := f.unmoved(now); moved != nil {
+	if moved := f.unmoved(now, in); moved != nil {
 		return k, moved
 	}
 	if err != nil {

@@ -74,20 +74,23 @@ func (s *Source) handshake(place *remote, checker *checker, wanted []string) err
 	conn, channels, requests, err := ssh.NewClientConn(place.wire, s.addr, config)
 	if err != nil {
 		var algorithms *ssh.AlgorithmNegotiationError
+		var said *explained
 		switch {
 		case errors.As(err, &algorithms):
 			return checker.mismatch(algorithms, wanted)
 		case checker.trusted:
-			return tried.explain(s.user, s.login, err)
+			return tried.refused(s.user, s.login, err)
+		case errors.As(err, &said):
+			return said
 		case checker.shown == nil && gone(err):
-			return fmt.Errorf("the server ended the connection at once: it is too busy, or does not let this machine in: %w", err)
+			return explain(err, "the server ended the connection at once (%v): it is too busy, does not let this machine in, or is no SSH server", err)
 		}
 		return err
 	}
 	place.ssh = ssh.NewClient(conn, channels, requests)
 	place.guard.Go(func() { place.stayAlive() })
 	if place.sftp, err = pkgsftp.NewClient(place.ssh, pkgsftp.MaxConcurrentRequestsPerFile(inFlight)); err != nil {
-		return fmt.Errorf("the server does not begin SFTP; it may be switched off for user %s, or the user's shell prints something: %w", s.user, err)
+		return explain(err, "the server does not begin SFTP (%v); it may be switched off for user %s, or the user's shell prints something", err, s.user)
 	}
 	return nil
 }

@@ -129,21 +129,25 @@ func (c *checker) hostKey(_ string, remote net.Addr, key ssh.PublicKey) error {
 	var unknown *knownhosts.KeyError
 	switch {
 	case errors.As(err, &revoked):
-		return fmt.Errorf("the server shows a key (%s) that line %d of %s revokes; ask its operator: %w", shown, revoked.Revoked.Line, c.path, err)
+		return explain(err, "the server shows a key (%s) that line %d of %s revokes; ask its operator", shown, revoked.Revoked.Line, c.path)
 	case errors.As(err, &unknown) && len(c.plain) > 0:
-		return fmt.Errorf("the server shows another key (%s) than line %d of %s has: either it was set up anew, or somebody stands in between. Ask its operator for the fingerprint, and only if it is the right one type: ssh-keygen -R %s -f %s && %s: %w",
-			shown, c.plain[0].Line, c.path, quote(name), quote(c.path), c.scan(), err)
+		return explain(err, "the server shows another key (%s) than line %d of %s has: either it was set up anew, or somebody stands in between. Ask its operator for the fingerprint, and only if it is the right one type: ssh-keygen -R %s -f %s && %s",
+			shown, c.plain[0].Line, c.path, quote(name), quote(c.path), c.scan())
 	case errors.As(err, &unknown):
-		return fmt.Errorf("the server shows a key (%s), and %s has none of %s. Ask its operator for the fingerprint, and only if it is the right one type: %s: %w", shown, c.path, name, c.scan(), err)
+		return explain(err, "the server shows a key (%s), and %s has none of %s. Ask its operator for the fingerprint, and only if it is the right one type: %s", shown, c.path, name, c.scan())
 	}
-	return fmt.Errorf("the server's key (%s) is not accepted: %w", shown, err)
+	return explain(err, "the server's key (%s) is not accepted: %v", shown, err)
 }
 
-// mismatch explains a server that has none of the kinds of keys that are known.
+// mismatch explains a server that has none of the kinds of keys that are known, or nothing else in common with us.
 func (c *checker) mismatch(e *ssh.AlgorithmNegotiationError, wanted []string) error {
 	if len(wanted) == 0 || !slices.Equal(e.SupportedAlgorithms, wanted) {
-		return fmt.Errorf("%w; a server that is this old needs algorithms = \"legacy\"", e)
+		return explain(e, "there is no %s that both sides take: the server has %s. A server that is this old needs an update, or algorithms = \"legacy\"", e.What, words(e.RequestedAlgorithms))
 	}
-	return fmt.Errorf("the server has no key of the kinds that %s has of it (%s), but %s: either it was set up anew, or somebody stands in between. Ask its operator for the fingerprints, and only if they are right type: %s: %w",
-		c.path, strings.Join(wanted, ", "), strings.Join(e.RequestedAlgorithms, ", "), c.scan(), e)
+	kinds := "a certificate of an authority only"
+	if len(c.plain) > 0 {
+		kinds = words(wanted)
+	}
+	return explain(e, "the server has no key of the kinds that are in %s (%s), but %s: either it was set up anew, or somebody stands in between. Ask its operator for the fingerprints, and only if they are right type: %s",
+		c.path, kinds, words(e.RequestedAlgorithms), c.scan())
 }

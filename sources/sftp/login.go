@@ -6,13 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"runtime"
 	"slices"
-	"strings"
-	"syscall"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
@@ -92,12 +88,14 @@ func (l login) methods() []ssh.AuthMethod {
 	return all
 }
 
+var errQuestion = errors.New("a question that is not for a password")
+
 // answer gives the password where a server asks for it in a dialogue.
 func (l login) answer(_, _ string, questions []string, echos []bool) ([]string, error) {
 	answers := make([]string, len(questions))
 	for i, question := range questions {
 		if i >= len(echos) || echos[i] {
-			return nil, fmt.Errorf("the server asks for %q, which is no password: a login without people must need no more than a key or a password", clip(question))
+			return nil, explain(errQuestion, "the server asks for %q, which is no password: a login without people must need no more than a key or a password", clip(question))
 		}
 		answers[i] = l.password.Reveal()
 	}
@@ -116,24 +114,27 @@ func (a *attempts) watch(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	return nil, nil
 }
 
-// explain says what went wrong after the server had proved who it is.
-func (a *attempts) explain(user string, l login, err error) error {
-	tried := strings.Join(a.tried, ", ")
+// refused says what went wrong after the server had proved who it is.
+func (a *attempts) refused(user string, l login, err error) error {
+	tried := words(a.tried)
 	if gone(err) {
 		if tried == "" {
-			return fmt.Errorf("the server ended the connection before the login: %w", err)
+			return explain(err, "the server ended the connection before the login (%v)", err)
 		}
-		return fmt.Errorf("the server ended the connection during the login (tried %s): %w", tried, err)
+		return explain(err, "the server ended the connection during the login (tried %s: %v)", tried, err)
 	}
-	allowed := cmp.Or(strings.Join(a.allowed, ", "), "nothing more")
+	if said := (*explained)(nil); errors.As(err, &said) {
+		return said
+	}
+	allowed := cmp.Or(words(a.allowed), "nothing more")
 	if tried == "" {
-		return fmt.Errorf("login of %s refused: the server takes %s, and there is %s; write what it takes, or have it take this: %w", user, allowed, l, err)
+		return explain(err, "login of %s refused: the server takes %s, and there is %s; write what it takes, or have it take this", user, allowed, l)
 	}
 	advice := "check user and password"
 	if l.key != nil {
 		advice = fmt.Sprintf("check user, and that the server has the public key %s in the user's authorized_keys", ssh.FingerprintSHA256(l.key.PublicKey()))
 	}
-	return fmt.Errorf("login of %s refused: tried %s, and the server takes %s; %s: %w", user, tried, allowed, advice, err)
+	return explain(err, "login of %s refused: tried %s, and the server takes %s; %s", user, tried, allowed, advice)
 }
 
 // String says which ways to log in there are.
@@ -145,25 +146,4 @@ func (l login) String() string {
 		return "a key only"
 	}
 	return "a password only"
-}
-
-// gone reports whether it was the connection that ended.
-func gone(err error) bool {
-	var netErr net.Error
-	return errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &netErr)
-}
-
-func clip(text string) string {
-	if len(text) > 80 {
-		return text[:80] + "…"
-	}
-	return text
-}
-
-// quote writes a word so that a shell takes it as it is.
-func quote(word string) string {
-	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+,=") == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

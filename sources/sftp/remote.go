@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"sync"
 
+	"github.com/hookbridge/bridge/sources/drop"
 	pkgsftp "github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 )
@@ -26,6 +27,8 @@ type remote struct {
 	sftp    *pkgsftp.Client
 	guard   sync.WaitGroup
 	unwatch func() bool
+	queue   []drop.Expected // what will be opened after begun
+	begun   []*whole        // what will be opened next
 }
 
 func (r *remote) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -60,6 +63,12 @@ func (r *remote) Stat(name string) (fs.FileInfo, error) {
 }
 
 func (r *remote) Open(name string, size int64) (io.ReadCloser, error) {
+	if w := r.fetched(name, size); w != nil {
+		if w.err != nil {
+			return nil, r.failed(w.op, name, w.err)
+		}
+		return w, nil
+	}
 	f, err := r.sftp.Open(name)
 	if err != nil {
 		return nil, r.failed("open", name, err)
