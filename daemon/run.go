@@ -42,8 +42,8 @@ type run struct {
 	daemon    *Daemon
 	job       *job
 	began     bridge.JobState // the job's state when the run began
-	limit     int // rows in the next commit
-	outside   int // job.outside when it began; -1: not alone since
+	limit     int             // rows in the next commit
+	outside   int             // job.outside when it began; -1: not alone since
 	committed bool
 	broken    bool // the index no longer mirrors the store
 	outlook   outlook

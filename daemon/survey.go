@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -164,6 +165,11 @@ func (s *survey) look(ctx context.Context) error {
 
 func (s *survey) fetch(ctx context.Context, options bridge.FetchOptions, reread *diff.MovedError) error {
 	s.scan = nil
+	if !s.silent && s.origin != bridge.Reconcile {
+		options.Known = func(listing json.RawMessage) bool {
+			return (s.scan != nil || s.begin(ctx, reread) == nil) && s.scan.Known(listing)
+		}
+	}
 	outcome, err := s.cfg.Source.Fetch(ctx, options, func(r bridge.Record) error {
 		if s.scan == nil {
 			if err := s.begin(ctx, reread); err != nil {
@@ -229,7 +235,7 @@ func (s *survey) record(r bridge.Record) error {
 		s.report.Bad++
 		if len(s.quarantine) < maxQuarantine {
 			s.quarantine = append(s.quarantine, bridge.Quarantined{Key: bad.Key, Page: bad.Page, Item: bad.Item,
-				Reason: bad.Reason, Body: bytes.Clone(r.Body[:min(len(r.Body), 512)])})
+				Reason: bad.Reason, Body: excerpt(r)})
 		}
 		return nil
 	}
@@ -245,7 +251,9 @@ func (s *survey) record(r bridge.Record) error {
 	change := bridge.Change{Key: f.Key, After: r.Body}
 	switch f.Verdict {
 	case diff.Same:
-		s.comparison.shown(s.memory, f.Slot, nil, r.Body)
+		if r.Body != nil {
+			s.comparison.shown(s.memory, f.Slot, nil, r.Body)
+		}
 		return nil
 	case diff.Renewed: // the fingerprint alone; nobody has to see that
 		t.why = whyEdit
@@ -269,6 +277,15 @@ func (s *survey) record(r bridge.Record) error {
 		return err
 	}
 	return s.sink(t)
+}
+
+// excerpt is how a bad record begins: the listing of one whose detail cannot be had.
+func excerpt(r bridge.Record) []byte {
+	shown := r.Body
+	if shown == nil {
+		shown = r.Listing
+	}
+	return bytes.Clone(shown[:min(len(shown), 512)])
 }
 
 // tell decides whether and how a change is told.

@@ -106,7 +106,46 @@ func (s *Scan) Stable() bool { return !s.unstable }
 // Suspect reports whether a slot was seen twice with different bodies, so that nothing may be told of it.
 func (s *Scan) Suspect(slot int) bool { _, yes := s.suspects[slot]; return yes }
 
-// Add compares one record. Errors: *BadRecordError, after which the scan may go on without the record; *MovedError,
+// Known reports whether the index holds a record whose listing was this one when its detail was taken, so that the detail
+// need not be had again; see bridge.FetchOptions. It may be asked whenever Add may.
+func (s *Scan) Known(listing []byte) bool {
+	key, err := s.key.Of(listing)
+	if err != nil {
+		return false
+	}
+	known, raw := false, HashBody(listing)
+	s.index.find(HashKey(key), s.hint, func(at int) bool {
+		e := &s.index.entries[at]
+		known = e.ID > 0 && e.Canon != 0 && e.Raw == raw
+		return !known
+	})
+	return known
+}
+
+// look is what a record is recognised by, bytes for bytes: its listing where it has one, itself where it has not.
+func look(r *bridge.Record) []byte {
+	if r.Listing != nil {
+		return r.Listing
+	}
+	return r.Body
+}
+
+// detail judges the detail of a listed record.
+func (s *Scan) detail(r *bridge.Record, key string) error {
+	switch own, err := s.key.Of(r.Body); {
+	case r.Bad != nil:
+		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, Reason: r.Bad.Error()}
+	case r.Body == nil:
+		return nil
+	case err != nil:
+		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, Reason: "its detail: " + err.Error()}
+	case own != key:
+		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, Reason: fmt.Sprintf("is listed with key %q, and its detail has key %q", key, own)}
+	}
+	return nil
+}
+
+// Add compares one record. One with a nil Body must be Known by its listing. Errors: *BadRecordError, after which the scan may go on without the record; *MovedError,
 // ErrEndless and whatever Stored fails with, which end it.
 func (s *Scan) Add(r bridge.Record) (Finding, error) {
 	if r.Page != s.page {
@@ -118,12 +157,20 @@ func (s *Scan) Add(r bridge.Record) (Finding, error) {
 	}
 	s.ordinal++
 	var err error
-	if s.text, err = s.key.Append(s.text[:0], r.Body); err != nil {
+	shown := look(&r)
+	if s.text, err = s.key.Append(s.text[:0], shown); err != nil {
 		s.fresh = true // a page of records without keys is bad, not endless
 		return Finding{}, &BadRecordError{Page: r.Page, Item: r.Item, Reason: err.Error()}
 	}
 	key := unsafe.String(unsafe.SliceData(s.text), len(s.text)) // most records are the same: copied where it is kept
-	hash, raw := HashKey(key), HashBody(r.Body)
+	if r.Listing != nil {
+		if err := s.detail(&r, strings.Clone(key)); err != nil {
+			s.fresh = true
+			return Finding{}, err
+		}
+	}
+	hash, raw := HashKey(key), HashBody(shown)
+	alike := r.Listing == nil || r.Body == nil // a detail that was fetched is compared, however it is listed
 
 	slot, candidates := -1, 0
 	var entry bridge.IndexEntry
@@ -141,9 +188,12 @@ func (s *Scan) Add(r bridge.Record) (Finding, error) {
 			}
 			return true
 		}
-		if e.Canon != 0 && e.Raw == raw {
+		if alike && e.Canon != 0 && e.Raw == raw {
 			slot, entry = at, *e
 			return false
+		}
+		if r.Body == nil {
+			return true
 		}
 		if canon == 0 {
 			canon = s.rules.Fingerprint(r.Body, key)
@@ -155,6 +205,9 @@ func (s *Scan) Add(r bridge.Record) (Finding, error) {
 		candidates++
 		return true
 	})
+	if slot < 0 && r.Body == nil {
+		return Finding{}, fmt.Errorf("page %d, item %d: the listing is not known", r.Page, r.Item)
+	}
 	if canon == 0 && slot < 0 {
 		canon = s.rules.Fingerprint(r.Body, key)
 	}
