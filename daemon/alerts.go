@@ -109,7 +109,7 @@ func (d *Daemon) stalled(j *job) {
 	if !j.told.failing && !j.told.stalled {
 		j.told.stalled = true
 		data := map[string]any{"job": j.cfg.Name, "failures": j.state.LastRun.Failures, "error": "no run has ended since " + since.Format(time.RFC3339)}
-		d.pool.wg.Go(func() { d.announce(jobFailing, j.subject(), bridge.Schedule, data) })
+		d.pool.beside(func() { d.announce(jobFailing, j.subject(), bridge.Schedule, data) })
 	}
 }
 

@@ -166,7 +166,7 @@ func (d *Daemon) Run(ctx, drain context.Context) error {
 	group.Go(func() error {
 		<-ctx.Done()
 		d.stop(errStopping)
-		d.pool.wg.Wait()
+		d.pool.wait()
 		return nil
 	})
 	var store errgroup.Group
@@ -191,7 +191,7 @@ func (d *Daemon) stopping(err error) bool {
 // Close ends what still runs and releases the store. Call it after Run has returned.
 func (d *Daemon) Close() error {
 	d.stop(errStopping)
-	d.pool.wg.Wait()
+	d.pool.wait()
 	return d.store.Close()
 }
 

@@ -184,7 +184,7 @@ func fleetLags(d *Daemon, all []*job, length time.Duration) []time.Duration {
 	for _, j := range all {
 		d.plan(&j.schedule, time.Time{})
 	}
-	d.pool.wg.Wait()
+	d.pool.wait()
 	d.pool.run = work
 	return lags
 }

@@ -41,9 +41,9 @@ func (d *Daemon) intend(j *job, intent bridge.Intent) {
 			d.request(j, bridge.Webhook)
 		}
 	case look:
-		d.pool.wg.Go(func() { d.lookUp(j) })
+		d.pool.beside(func() { d.lookUp(j) })
 	case apply:
-		d.pool.wg.Go(func() { d.applyWaiting(j) })
+		d.pool.beside(func() { d.applyWaiting(j) })
 	}
 }
 

@@ -159,14 +159,48 @@ func newTurn(j *job, origin bridge.Origin) *turn {
 	return &turn{job: j, origin: origin, done: make(chan struct{})}
 }
 
-// pool runs turns on at most max goroutines, in the order they come. Idle it holds none.
+// pool runs turns on at most max goroutines, in the order they come, and whatever else jobs do beside them. Idle it
+// holds none. It counts them itself: a WaitGroup must not grow from zero while somebody waits for it, and webhooks go on
+// asking for runs while the daemon stops.
 type pool struct {
 	mu    sync.Mutex
-	wg    sync.WaitGroup
+	done  *sync.Cond // nobody works any more; on mu, made when somebody waits
+	hands int        // goroutines there are
 	max   int
-	busy  int
+	busy  int // of them with turns
 	queue []*turn
 	run   func(*turn, *leash)
+}
+
+// wait returns when nobody works.
+func (p *pool) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = sync.NewCond(&p.mu)
+	}
+	for p.hands > 0 {
+		p.done.Wait()
+	}
+}
+
+// beside runs f on a goroutine of its own.
+func (p *pool) beside(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hands++
+	go func() {
+		defer p.leave()
+		f()
+	}()
+}
+
+func (p *pool) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hands--; p.hands == 0 && p.done != nil {
+		p.done.Broadcast()
+	}
 }
 
 // leash is what a run is cut short by. Few ever are: so it holds one run after another until it is pulled.
@@ -190,12 +224,12 @@ func (p *pool) add(t *turn) {
 		return
 	}
 	p.busy++
-	p.wg.Add(1)
+	p.hands++
 	go p.work(t)
 }
 
 func (p *pool) work(t *turn) {
-	defer p.wg.Done()
+	defer p.leave()
 	var l leash
 	defer func() { l.cancel(nil) }()
 	for {

@@ -21,7 +21,7 @@ type runs struct {
 
 	mu         sync.Mutex
 	active     map[int64][]activeRun // by job; hardly ever more than one
-	tombstones map[int64]bool         // jobs that may have some
+	tombstones map[int64]bool        // jobs that may have some
 }
 
 type activeRun struct {
