@@ -107,7 +107,7 @@ func (m *machine) take(t *rapid.T) {
 		kind := rapid.SampledFrom([]bridge.IntentKind{bridge.IntentApply, bridge.IntentPoll, bridge.IntentLookup}).Draw(t, "kind")
 		intent := bridge.Intent{Job: m.anyJob(t).state.Number, Kind: kind}
 		if rapid.Bool().Draw(t, "joins") {
-			intent.Join = int64(rapid.IntRange(1, 20).Draw(t, "join")) // of any job and kind, open or not
+			intent.Join = rapid.Int64Range(0, m.world.lastIntent()).Draw(t, "join") // of any job and kind, open or not
 		}
 		take.Intents = append(take.Intents, intent)
 	}
@@ -194,6 +194,17 @@ func (w *world) take(take *bridge.Take, before bridge.Inbound, duplicate bool, d
 		return w.announce(take.Event, take.Targets)
 	}
 	return nil
+}
+
+// lastIntent is the newest one that is open.
+func (w *world) lastIntent() int64 {
+	last := int64(0)
+	for _, i := range w.inbounds {
+		for _, intent := range i.intents {
+			last = max(last, intent.ID)
+		}
+	}
+	return last
 }
 
 // join says for each intent of a webhook which other one it leaves its work to; nil: none.
