@@ -274,7 +274,7 @@ func (m *hookMachine) checkKept(t *rapid.T) {
 			case newest >= h.version:
 			case !there && m.truth[h.id] == 0: // gone: no news of a record is newer than that
 			case h.deleted && (name == "named" || name == "signal" && m.confirm > 1): // one absence, for polls to confirm
-			case m.truth[h.id] == 0 && (name == "named" || name == "signal" && m.confirm > 1): // gone since: the same
+			case (name == "named" || name == "signal") && (m.truth[h.id] == 0 || m.absent[h.id] >= h.posted): // gone since, when it was looked for
 			case h.deleted && (!there || m.revived(h)):
 			default:
 				t.Errorf("job %s knows %d of record %d (there: %v); webhook %+v was acknowledged", name, row, h.id, there, h)

@@ -64,6 +64,7 @@ type hookMachine struct {
 	mu      sync.Mutex // the rest, where webhooks, polls and changes happen at once
 	truth   map[int]int
 	past    map[int]map[int]bool // versions that each record ever had
+	absent  map[int]int          // when a record was last not there, by the clock
 	version int
 	broken  bool          // the source answers 500
 	gate    chan struct{} // not nil: answers, already worked out, wait for it
@@ -104,7 +105,7 @@ func newHookMachine(t *rapid.T, figures *hookFigures) *hookMachine {
 		t.Fatal(err)
 	}
 	m := &hookMachine{dir: dir, power: fuse{left: -1}, figures: figures, emit: rapid.Bool().Draw(t, "emit"), confirm: rapid.IntRange(1, 2).Draw(t, "confirm"),
-		truth: map[int]int{}, past: map[int]map[int]bool{}, acked: map[string]*modelHook{}}
+		truth: map[int]int{}, past: map[int]map[int]bool{}, absent: map[int]int{}, acked: map[string]*modelHook{}}
 	m.server = httptest.NewServer(m)
 	for id := range rapid.IntRange(1, hookIDs).Draw(t, "records") {
 		m.change(id, false, false)
@@ -208,6 +209,9 @@ func (m *hookMachine) change(id int, remove, twice bool) {
 	defer m.mu.Unlock()
 	_, there := m.truth[id]
 	remove = remove && there && id > 0
+	if !there {
+		m.absent[id] = m.clock
+	}
 	m.version++
 	h := modelHook{id: id, version: m.version, deleted: remove}
 	if remove {
