@@ -88,6 +88,7 @@ type Job struct {
 	Label string // of the block: orders
 
 	Schedule *Schedule
+	Adaptive *Adaptive // nil: the schedule is kept as it is written
 	Timeout  time.Duration
 	RunOnce  bool // missed = "run_once": a run that was due while the bridge was down is made up for
 	Deliver  []string

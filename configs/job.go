@@ -148,6 +148,7 @@ func (t *template) instantiate(i instance) *Job {
 
 func (t *template) read(r *attr.Reader, j *Job) {
 	j.Schedule = t.schedule(r, "schedule")
+	j.Adaptive = adaptive(r, j.Schedule)
 	j.Timeout = r.Duration("timeout", 2*time.Minute, time.Second)
 	j.RunOnce = r.Word("missed", "run_once", "run_once", "skip") == "run_once"
 	j.Deliver = t.deliver(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -26,9 +27,10 @@ type job struct {
 	brought brought              // to be compared with what the next poll shows
 	absent  int                  // rows absent when the job was opened; memory counts them once it is loaded
 
-	schedule  tick   // guarded by the agenda's mutex, as is the next
-	reconcile tick   // without times: the job is not reconciled by itself
-	watch     *watch // nil: the job has no watchdog
+	pace      atomic.Int64 // the interval of the schedule as it is now, in nanoseconds
+	schedule  tick         // guarded by the agenda's mutex, as is the next
+	reconcile tick         // without times: the job is not reconciled by itself
+	watch     *watch       // nil: the job has no watchdog
 
 	mu       sync.Mutex // guards the rest, and makes retirement and a commit exclude each other
 	state    bridge.JobState
@@ -76,10 +78,14 @@ func newJob(cfg *configs.Job, state bridge.JobState, targets []bridge.Target, ab
 	j := &job{cfg: cfg, number: state.Number, identity: identity(cfg), eye: sync.OnceValues(func() (*eye, error) { return newEye(cfg) }), splay: splay(cfg), slot: make(chan struct{}, 1), named: make(chan struct{}, 1), absent: absent,
 		state: state, targets: targets, ended: now,
 		told: told{failing: state.LastRun.Failures >= failuresToTell, held: state.LastRun.Held}}
+	j.pace.Store(int64(cfg.Schedule.Interval()))
 	j.schedule = tick{job: j, origin: bridge.Schedule, times: cfg.Schedule}
 	j.reconcile = tick{job: j, origin: bridge.Reconcile, times: cfg.Reconcile}
 	return j
 }
+
+// interval is the time between two polls as it is now.
+func (j *job) interval() time.Duration { return time.Duration(j.pace.Load()) }
 
 // splay spreads jobs of the same schedule: a fixed part, by name, of a tenth of the interval and at most 30 s.
 func splay(cfg *configs.Job) time.Duration {

@@ -127,11 +127,40 @@ func (d *Daemon) tick(now time.Time) time.Duration {
 			continue
 		}
 		d.plan(t, t.following(due, wall))
-		if !t.job.cfg.RunOnce && wall.Sub(due) > max(t.times.Interval(), clockStep) {
+		if !t.job.cfg.RunOnce && wall.Sub(due) > max(t.interval(), clockStep) {
 			continue // missed = "skip": too late for this tick
 		}
 		d.onTick(t, due, now)
 	}
+}
+
+// interval is the time between two firings, as it is now.
+func (t *tick) interval() time.Duration {
+	if t == &t.job.schedule {
+		return t.job.interval()
+	}
+	return t.times.Interval()
+}
+
+// adapt changes the interval of a job that lets it follow what its source does, after a run of its schedule, and returns
+// when the next is due: the tick that was planned before, where nothing has changed.
+func (d *Daemon) adapt(j *job, report *bridge.RunReport, next time.Time) time.Time {
+	a := j.cfg.Adaptive
+	scheduled := report.Origin == bridge.Schedule || report.Origin == bridge.Fallback
+	if a == nil || next.IsZero() || !scheduled || report.Outcome == bridge.RunBaseline {
+		return next
+	}
+	before := j.interval()
+	after := a.After(before, report.Outcome == bridge.RunChanged)
+	if after == before {
+		return next
+	}
+	j.pace.Store(int64(after))
+	if next = next.Add(after - before); next.Before(time.Now()) {
+		next = time.Now()
+	}
+	d.plan(&j.schedule, next.Round(0))
+	return next
 }
 
 // following is the tick after now. An interval keeps the beat of the tick it counts from, however late that was.
@@ -139,7 +168,7 @@ func (t *tick) following(last, now time.Time) time.Time {
 	if !t.times.Every {
 		return t.times.Next(now.Add(-t.job.splay)).Add(t.job.splay)
 	}
-	interval := t.times.Interval()
+	interval := t.interval()
 	if last.After(now) { // the clock was set back
 		return now.Add(interval)
 	}
@@ -154,7 +183,7 @@ func (d *Daemon) onTick(t *tick, due, now time.Time) {
 	if j.retired || j.state.Paused {
 		return
 	}
-	if interval := j.cfg.Schedule.Interval(); !j.stalled && j.running && now.Sub(j.ended) > 3*interval {
+	if interval := j.interval(); !j.stalled && j.running && now.Sub(j.ended) > 3*interval {
 		j.stalled = true
 		d.stalled(j)
 	}
@@ -289,6 +318,7 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 	switch {
 	case report.Outcome != bridge.RunFailed:
 		d.logRun(j, report)
+		next = d.adapt(j, &report, next)
 		if outlook.confirm && !next.IsZero() {
 			if soon := now.Add(confirmAfter); soon.Before(next) {
 				next = soon
@@ -312,7 +342,7 @@ func (d *Daemon) ranJob(j *job, report bridge.RunReport) {
 			if outlook.retryAt.After(next) {
 				next = outlook.retryAt
 			}
-		} else if wait := backoff(j.cfg.Schedule.Interval(), report.Failures); wait > 0 {
+		} else if wait := backoff(j.interval(), report.Failures); wait > 0 {
 			if later := now.Add(wait); later.After(next) {
 				next = later
 			}
