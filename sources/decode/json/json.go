@@ -326,7 +326,11 @@ func (s *splitter) fault(err error, item int) error {
 		return s.options.TooLarge(item)
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &decode.SyntaxError{Offset: syntax.ByteOffset, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
+		fault := &decode.SyntaxError{Offset: syntax.ByteOffset, Pointer: string(syntax.JSONPointer), Err: syntax.Err}
+		if fault.Truncated() {
+			fault.Pointer = "" // by then names may have been overwritten in the decoder's buffer
+		}
+		return fault
 	}
 	if s.in.err != nil {
 		return s.in.err
