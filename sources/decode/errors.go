@@ -75,7 +75,7 @@ type SyntaxError struct {
 	Offset   int64
 	Line     int    // from 1; with it, Offset counts bytes from the start of the line
 	Column   int    // field of the line, from 1, in formats that have such; 0: none
-	Pointer  string // JSON Pointer (RFC 6901) of the value it happened in
+	Pointer  string // JSON Pointer (RFC 6901) of the value it happened in, as far as the parser still knows the names
 	Err      error
 }
 
