@@ -125,7 +125,7 @@ func (f *fetch) everything(files []file) (bridge.Outcome, error) {
 	}
 	o := f.outcome
 	o.Incremental, o.Complete = o.Window, !o.Window
-	if o.Stable = sameNames(files, after); o.Stable {
+	if o.Stable = same(files, after); o.Stable {
 		o.Next = remember(memory)
 	}
 	return o, nil

@@ -145,7 +145,6 @@ func meet(before, now []file) []file {
 	return both
 }
 
-// sameNames reports whether two looks found the same files.
-func sameNames(a, b []file) bool {
-	return slices.EqualFunc(a, b, func(a, b file) bool { return a.name == b.name })
-}
+// same reports whether two looks found the same files as they were. A record may have moved to a file that was read by then
+// from one that was not yet.
+func same(a, b []file) bool { return slices.EqualFunc(a, b, file.is) }

@@ -256,6 +256,25 @@ func TestAFileThatAppearsMeanwhileMakesTheScanUnstable(t *testing.T) {
 	}
 }
 
+// Record 3 was there all the time, but not where we were reading.
+func TestARecordThatMovesBetweenFilesMakesTheScanUnstable(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a.json", "[1]", time.Hour)
+	write(t, dir, "b.json", "[2]", time.Hour)
+	write(t, dir, "c.json", "[3,4]", time.Hour)
+	var records []string
+	outcome, err := source(t, dir, `path = "*.json"`).Fetch(t.Context(), bridge.FetchOptions{}, func(r bridge.Record) error {
+		if records = append(records, string(r.Body)); string(r.Body) == "2" {
+			write(t, dir, "a.json", "[1,3]", time.Minute)
+			write(t, dir, "c.json", "[4]", time.Minute)
+		}
+		return nil
+	})
+	if err != nil || fmt.Sprint(records) != "[1 2 4]" || outcome.Stable || outcome.Next != nil {
+		t.Errorf("%v %+v, %v", records, outcome, err)
+	}
+}
+
 func TestTheFetchEndsWithItsContextAndWithEmit(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "a.json", "[1,2]", time.Hour)
