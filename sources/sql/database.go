@@ -90,8 +90,11 @@ func (r *resultSet) next() error {
 		return err
 	}
 	if more, ok := r.rows.(driver.RowsNextResultSet); ok && more.HasNextResultSet() {
-		if err := more.NextResultSet(); err == nil && len(r.rows.Columns()) > 0 {
+		switch err := more.NextResultSet(); {
+		case err == nil && len(r.rows.Columns()) > 0:
 			return errors.New("the query gives more than one result; only a single select can be read")
+		case err != nil && !errors.Is(err, io.EOF): // a procedure failed after its select
+			return err
 		}
 	}
 	return io.EOF

@@ -84,6 +84,14 @@ func TestQueriesCannotWrite(t *testing.T) {
 	}
 }
 
+func TestAProcedureThatFailsAfterItsSelectIsNoResult(t *testing.T) {
+	d := mariadb(t)
+	d.do(t, "create procedure halfway() begin select 1 as one; signal sqlstate '45000' set message_text = 'out of rows'; end")
+	d.do(t, "create procedure through() begin select 1 as one; end")
+	fetch(t, d.source(t, "call halfway()", ""), nil).wantError(t, "source.sql: read row 2: ", "out of rows")
+	fetch(t, d.source(t, "call through()", ""), nil).want(t, `{"one":1}`)
+}
+
 // What only reads is allowed in SQLite, in whatever way it reads.
 func TestSQLiteReadsInManyWays(t *testing.T) {
 	d := sqlite(t)
