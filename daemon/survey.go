@@ -75,7 +75,10 @@ func remember(ctx context.Context, store snapshot, eye *eye, state *bridge.JobSt
 	if err := store.Index(ctx, state.Number, func(e bridge.IndexEntry) error { m.index.Add(e); return nil }); err != nil {
 		return nil, fmt.Errorf("load snapshot index: %w", err)
 	}
-	return m, m.loadAbsences(ctx, store, state.Number)
+	if err := m.loadAbsences(ctx, store, state.Number); err != nil {
+		return nil, err // without them it would forget what is held and what was rejected
+	}
+	return m, nil
 }
 
 func (m *memory) loadAbsences(ctx context.Context, store snapshot, job int64) error {
