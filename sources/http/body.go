@@ -27,10 +27,12 @@ type body struct {
 	read     int64
 	max      int64
 	err      error
+	open     bool    // nothing says where it ends but the end of the connection, which may as well be a failure
+	last     [2]byte // read, for as much as there was
 }
 
 func openBody(resp *nethttp.Response, most int64) (*body, error) {
-	b := &body{r: resp.Body, max: most}
+	b := &body{r: resp.Body, max: most, open: resp.ProtoMajor == 1 && resp.ContentLength < 0 && len(resp.TransferEncoding) == 0}
 	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -44,7 +46,7 @@ func openBody(resp *nethttp.Response, most int64) (*body, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the answer says it is gzip but is not: %w", err)
 		}
-		b.r = b.inflater
+		b.r, b.open = b.inflater, false // gzip has an end of its own
 	default:
 		return nil, fmt.Errorf("the answer is encoded as %q, which was not asked for", clip(encoding))
 	}
@@ -57,6 +59,12 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.read += int64(n)
+	switch {
+	case n >= 2:
+		b.last = [2]byte(p[n-2 : n])
+	case n == 1:
+		b.last = [2]byte{b.last[1], p[0]}
+	}
 	if b.read > b.max {
 		b.err = errTooLarge
 		return 0, errTooLarge
@@ -65,6 +73,15 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
+}
+
+// whole fails for a document of lines that may have been cut short: nothing says where it ends, and its last line has not
+// ended. (In UTF-16 a line break is two bytes.)
+func (b *body) whole() error {
+	if b.open && b.read > 0 && b.last[0] != '\n' && b.last[1] != '\n' {
+		return errors.New("the answer does not end with a line break, and its server does not say where it ends (no Content-Length): it may have been cut short; have the server send one of the two")
+	}
+	return nil
 }
 
 func (b *body) close() {

@@ -94,6 +94,9 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 		if a.Hash == noBody {
 			a.Total, a.Pages = total, declared // it declares nothing
 		}
+		if a.open { // lines may be missing at its end
+			outcome.Stable = false
+		}
 		if number > 1 && (a.Total != total || a.Pages != declared) {
 			outcome.Stable = false
 		}
@@ -341,6 +344,9 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 		if verdict := f.judge(resp, envelope, err); verdict != nil {
 			return verdict
 		}
+	}
+	if body.open = body.open && envelope.Unpacked == 0 && !f.format.Enveloped() && !f.format.Window(); body.open && err == nil {
+		a.open, err = true, body.whole()
 	}
 	if err == nil {
 		err = f.paging.read(a, envelope, lastRecord)

@@ -56,6 +56,7 @@ type answer struct {
 	cursor  string   // of the next answer; empty: none
 	link    string   // target of the Link header with relation next
 	linked  bool
+	open    bool  // lines, of which only the end of the connection says that there are no more
 	skipped bool  // unchanged; its body was not read to the end
 	details int64 // bytes read of its records' details
 }
