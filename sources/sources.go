@@ -78,7 +78,8 @@ func (t *Table) Decode(name string, body hcl.Body, ctx *hcl.EvalContext, dir str
 	}}
 }
 
-// WithTrace makes every fetch under the context report each request and its answer, in one line without secrets.
+// WithTrace makes every fetch under the context report each request and its answer, in one line without secrets. A fetch
+// calls trace as it calls emit: on the goroutine that called it, one call at a time.
 func WithTrace(ctx context.Context, trace func(line string)) context.Context {
 	return decode.WithTrace(ctx, trace)
 }

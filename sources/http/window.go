@@ -23,6 +23,7 @@ type window struct {
 	todo   chan *child // what is to be fetched, in the order of the list; never full
 	wg     sync.WaitGroup
 	busy   int // workers
+	notes  *notes
 
 	queue []*child
 	held  int   // bytes of listings
@@ -47,12 +48,8 @@ const maxHeld = 8 << 20
 func (f *fetch) window(ctx context.Context, page int) *window {
 	w := &window{fetch: f, page: page, todo: make(chan *child, 4*f.each.concurrency)}
 	if trace := decode.Trace(ctx); trace != nil {
-		var mu sync.Mutex
-		ctx = decode.WithTrace(ctx, func(line string) {
-			mu.Lock()
-			defer mu.Unlock()
-			trace(line)
-		})
+		w.notes = &notes{trace: trace, more: make(chan struct{}, 1)}
+		ctx = decode.WithTrace(ctx, w.notes.add)
 	}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	return w
@@ -123,7 +120,7 @@ func (w *window) next() error {
 	w.queue = w.queue[1:]
 	w.held -= len(c.Listing)
 	if c.done != nil {
-		<-c.done
+		w.notes.until(c.done)
 	}
 	w.read += c.size
 	if cause := context.Cause(w.ctx); cause != nil {
@@ -149,6 +146,7 @@ func (w *window) end() {
 	w.cancel(errors.New("the page has ended"))
 	close(w.todo)
 	w.wg.Wait()
+	w.notes.tell()
 }
 
 func (w *window) fail(c *child, err error) error {
