@@ -15,9 +15,8 @@ import (
 
 func deliveriesCommand(a *app) *cobra.Command {
 	var query bridge.DeliveryQuery
-	var when period
 	var state string
-	var follow bool
+	var seen seenDeliveries
 	c := &cobra.Command{
 		Use:   "deliveries",
 		Short: "List deliveries, newest last",
@@ -27,32 +26,27 @@ replay}; with -f one such object a line, whenever a delivery is made or changes.
 		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()
-	flags.BoolVarP(&follow, "follow", "f", false, "go on with what is made or changes")
 	flags.StringVar(&query.Job, "job", "", "of this `JOB`")
 	flags.StringVar(&query.Destination, "destination", "", "to this `DESTINATION`")
 	flags.StringVar(&query.Event, "event", "", "of the event with this `ID`")
 	flags.StringVar(&state, "state", "", "waiting, ready, delivered or dead")
-	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
-	when.flags(c, "events")
-	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
-			return err
-		}
-		if query.Limit < 1 {
-			return wrongCall(cmd, "--limit needs a number from 1")
-		}
-		switch query.State = bridge.DeliveryState(state); query.State {
-		case "", bridge.StateWaiting, bridge.StateReady, bridge.StateDelivered, bridge.StateDead:
-		default:
-			return wrongCall(cmd, "--state %q is not a state; choose waiting, ready, delivered or dead", state)
-		}
-		return action(func(ctx context.Context, _ []string) error {
-			if follow {
-				return a.followDeliveries(ctx, query)
+	list[daemon.DeliveryView]{
+		noun: "deliveries", limit: &query.Limit, since: &query.Since, until: &query.Until,
+		check: func(cmd *cobra.Command) error {
+			switch query.State = bridge.DeliveryState(state); query.State {
+			case "", bridge.StateWaiting, bridge.StateReady, bridge.StateDelivered, bridge.StateDead:
+				return nil
 			}
-			return a.listDeliveries(ctx, query)
-		})(cmd, args)
-	}
+			return wrongCall(cmd, "--state %q is not a state; choose waiting, ready, delivered or dead", state)
+		},
+		rows: func(ctx context.Context, control daemon.Control) ([]daemon.DeliveryView, error) {
+			return control.Deliveries(ctx, query)
+		},
+		table:   a.deliveryTable,
+		line:    a.deliveryLine,
+		told:    seen.has,
+		advance: func(printed []daemon.DeliveryView, began time.Time) { query.ChangedIn = seen.renew(printed, began) },
+	}.flags(a, c, "go on with what is made or changes", "events")
 	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show one delivery: its attempts, the answers, the request",
@@ -75,25 +69,8 @@ headers[], body}.`,
 	return c
 }
 
-func (a *app) listDeliveries(ctx context.Context, query bridge.DeliveryQuery) error {
-	return a.withReader(ctx, func(control daemon.Control) error {
-		deliveries, err := control.Deliveries(ctx, query)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.document(append([]daemon.DeliveryView{}, deliveries...))
-		}
-		if len(deliveries) == 0 {
-			a.notef("no deliveries\n")
-			return nil
-		}
-		a.deliveryTable(deliveries, time.Now())
-		return nil
-	})
-}
-
-func (a *app) deliveryTable(deliveries []daemon.DeliveryView, now time.Time) {
+func (a *app) deliveryTable(deliveries []daemon.DeliveryView) {
+	now := time.Now()
 	t := table{head: []string{"ID", "STATE", "DESTINATION", "TYPE", "KEY", "TRIES", "WHEN", "LAST ANSWER"}, right: map[int]bool{0: true, 5: true}}
 	for _, d := range deliveries {
 		t.add(plain(fmt.Sprint(d.ID)), a.stateCell(d), plain(d.Destination), plain(d.Type), plain(cut(printable(d.Key), 40)),
@@ -139,44 +116,33 @@ func answerWords(d daemon.DeliveryView) string {
 	return fmt.Sprint(d.Status)
 }
 
-// followDeliveries prints a delivery whenever it is made or changes. Looks overlap, because a commit may become
-// visible a moment after its time; seen keeps what was printed already.
-func (a *app) followDeliveries(ctx context.Context, query bridge.DeliveryQuery) error {
-	const overlap = 2 * time.Second
-	type known struct {
-		state    bridge.DeliveryState
-		attempts int
-	}
-	seen := map[int64]known{}
-	return a.follow(ctx, func(control daemon.Control) error {
-		began := time.Now()
-		deliveries, err := control.Deliveries(ctx, query)
-		if err != nil {
-			return err
-		}
-		now := make(map[int64]known, len(deliveries))
-		for _, d := range deliveries {
-			k := known{d.State, d.Attempts}
-			if now[d.ID] = k; seen[d.ID] == k {
-				continue
-			}
-			if err := a.deliveryLine(d); err != nil {
-				return err
-			}
-		}
-		seen, query.ChangedIn, query.Limit = now, began.Add(-overlap), followLimit
-		return nil
-	})
+// seenDeliveries is what a follower has printed of each delivery at its last look. Looks overlap, because a commit may
+// become visible a moment after its time.
+type seenDeliveries map[int64]deliveryMark
+
+type deliveryMark struct {
+	state    bridge.DeliveryState
+	attempts int
 }
 
-func (a *app) deliveryLine(d daemon.DeliveryView) error {
-	if a.json {
-		return a.line(d)
+func (s *seenDeliveries) has(d daemon.DeliveryView) bool {
+	return (*s)[d.ID] == deliveryMark{d.State, d.Attempts}
+}
+
+// renew returns since when a delivery must have changed for the next look to care.
+func (s *seenDeliveries) renew(printed []daemon.DeliveryView, began time.Time) time.Time {
+	const overlap = 2 * time.Second
+	*s = make(seenDeliveries, len(printed))
+	for _, d := range printed {
+		(*s)[d.ID] = deliveryMark{d.State, d.Attempts}
 	}
+	return began.Add(-overlap)
+}
+
+func (a *app) deliveryLine(d daemon.DeliveryView) {
 	now := time.Now()
 	a.printf("%s  %d  %s  %s  %s#%d  %s  try %d  %s  %s\n", a.out.faint(now.Format("15:04:05.000")), d.ID, a.stateCell(d).coloured(),
 		d.Destination, d.Job, d.Sequence, a.out.bold(cut(printable(d.Key), 40)), d.Attempts, answerWords(d), a.out.faint(d.Event))
-	return nil
 }
 
 func (a *app) showDelivery(ctx context.Context, id int64) error {

@@ -14,13 +14,8 @@ import (
 	"github.com/hookbridge/bridge/daemon"
 )
 
-// followLimit is how many rows one look of a follower takes at most.
-const followLimit = 10_000
-
 func eventsCommand(a *app) *cobra.Command {
 	var query bridge.EventQuery
-	var when period
-	var follow bool
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "List events, newest last",
@@ -30,27 +25,23 @@ object a line, as events are told. Bodies come with --bodies.`,
 		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()
-	flags.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they are told")
 	flags.StringVar(&query.Job, "job", "", "of this `JOB`")
 	flags.StringVar(&query.Key, "key", "", "of the record with this `KEY`")
 	flags.StringVar(&query.Type, "type", "", "of this `TYPE`")
-	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
 	flags.BoolVar(&query.Bodies, "bodies", false, "with before, after and data, where --json is given")
-	when.flags(c, "events")
-	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
-			return err
-		}
-		if query.Limit < 1 {
-			return wrongCall(cmd, "--limit needs a number from 1")
-		}
-		return action(func(ctx context.Context, _ []string) error {
-			if follow {
-				return a.followEvents(ctx, query)
+	list[daemon.EventView]{
+		noun: "events", limit: &query.Limit, since: &query.Since, until: &query.Until,
+		rows: func(ctx context.Context, control daemon.Control) ([]daemon.EventView, error) {
+			return control.Events(ctx, query)
+		},
+		table: a.eventTable,
+		line:  a.eventLine,
+		advance: func(printed []daemon.EventView, _ time.Time) {
+			for _, e := range printed {
+				query.After = max(query.After, e.Number)
 			}
-			return a.listEvents(ctx, query)
-		})(cmd, args)
-	}
+		},
+	}.flags(a, c, "go on with new ones as they are told", "events")
 	c.AddCommand(&cobra.Command{
 		Use:   "show ID",
 		Short: "Show one event with its bodies and deliveries",
@@ -63,56 +54,18 @@ object a line, as events are told. Bodies come with --bodies.`,
 	return c
 }
 
-func (a *app) listEvents(ctx context.Context, query bridge.EventQuery) error {
-	return a.withReader(ctx, func(control daemon.Control) error {
-		events, err := control.Events(ctx, query)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.document(append([]daemon.EventView{}, events...))
-		}
-		if len(events) == 0 {
-			a.notef("no events\n")
-			return nil
-		}
-		t := table{head: []string{"TIME", "JOB", "SEQ", "TYPE", "KEY", "ID"}, right: map[int]bool{2: true}}
-		for _, e := range events {
-			t.add(plain(stamp(e.Time)), plain(e.Job), plain(fmt.Sprint(e.Sequence)), cell{e.Type, a.out.op(e.Op)},
-				plain(cut(printable(e.Key), 40)), cell{e.ID, a.out.faint})
-		}
-		t.write(a.stdout, a.out)
-		return nil
-	})
-}
-
-func (a *app) followEvents(ctx context.Context, query bridge.EventQuery) error {
-	started := false
-	return a.follow(ctx, func(control daemon.Control) error {
-		events, err := control.Events(ctx, query)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			if err := a.eventLine(e); err != nil {
-				return err
-			}
-			query.After = max(query.After, e.Number)
-		}
-		if !started {
-			started, query.Limit = true, followLimit
-		}
-		return nil
-	})
-}
-
-func (a *app) eventLine(e daemon.EventView) error {
-	if a.json {
-		return a.line(e)
+func (a *app) eventTable(events []daemon.EventView) {
+	t := table{head: []string{"TIME", "JOB", "SEQ", "TYPE", "KEY", "ID"}, right: map[int]bool{2: true}}
+	for _, e := range events {
+		t.add(plain(stamp(e.Time)), plain(e.Job), plain(fmt.Sprint(e.Sequence)), cell{e.Type, a.out.op(e.Op)},
+			plain(cut(printable(e.Key), 40)), cell{e.ID, a.out.faint})
 	}
+	t.write(a.stdout, a.out)
+}
+
+func (a *app) eventLine(e daemon.EventView) {
 	a.printf("%s  %s#%d  %s  %s  %s  %s\n", a.out.faint(e.Time.Local().Format("15:04:05.000")), e.Job, e.Sequence,
 		a.out.op(e.Op)(e.Type), a.out.bold(cut(printable(e.Key), 40)), changedWords(e.Changed), a.out.faint(e.ID))
-	return nil
 }
 
 // changedWords lists the first few pointers of what changed.
@@ -166,7 +119,7 @@ func (a *app) showEvent(ctx context.Context, id string) error {
 		a.body("data", e.Data)
 		if len(deliveries) > 0 {
 			a.printf("\n")
-			a.deliveryTable(deliveries, time.Now())
+			a.deliveryTable(deliveries)
 		}
 		return nil
 	})

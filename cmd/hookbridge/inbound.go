@@ -28,9 +28,7 @@ func inboundCommand(a *app) *cobra.Command {
 
 func inboundListCommand(a *app) *cobra.Command {
 	var query bridge.InboundQuery
-	var when period
 	var state string
-	var follow bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List inbound webhooks, newest last",
@@ -41,32 +39,29 @@ a line, as webhooks come. Bodies come with --bodies.`,
 		Args: between(0, 0, ""),
 	}
 	flags := c.Flags()
-	flags.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they come")
 	flags.StringVar(&query.Receiver, "receiver", "", "of this `RECEIVER`")
 	flags.StringVar(&state, "state", "", "received, applied, ignored or failed")
-	flags.IntVar(&query.Limit, "limit", 100, "the newest `N`")
 	flags.BoolVar(&query.Bodies, "bodies", false, "with the body, where --json is given")
-	when.flags(c, "webhooks")
-	_ = c.RegisterFlagCompletionFunc("receiver", a.names(receiverNames)) // fails only for a flag that is not there
-	c.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		if query.Since, query.Until, err = when.read(cmd, time.Now()); err != nil {
-			return err
-		}
-		if query.Limit < 1 {
-			return wrongCall(cmd, "--limit needs a number from 1")
-		}
-		switch query.State = bridge.InboundState(state); query.State {
-		case "", bridge.InboundReceived, bridge.InboundApplied, bridge.InboundIgnored, bridge.InboundFailed:
-		default:
-			return wrongCall(cmd, "--state %q is not a state; choose received, applied, ignored or failed", state)
-		}
-		return action(func(ctx context.Context, _ []string) error {
-			if follow {
-				return a.followInbounds(ctx, query)
+	list[daemon.InboundView]{
+		noun: "webhooks", limit: &query.Limit, since: &query.Since, until: &query.Until,
+		check: func(cmd *cobra.Command) error {
+			switch query.State = bridge.InboundState(state); query.State {
+			case "", bridge.InboundReceived, bridge.InboundApplied, bridge.InboundIgnored, bridge.InboundFailed:
+				return nil
 			}
-			return a.listInbounds(ctx, query)
-		})(cmd, args)
-	}
+			return wrongCall(cmd, "--state %q is not a state; choose received, applied, ignored or failed", state)
+		},
+		rows: func(ctx context.Context, control daemon.Control) ([]daemon.InboundView, error) {
+			return control.Inbounds(ctx, query)
+		},
+		table: a.inboundTable,
+		line:  a.inboundLine,
+		advance: func(printed []daemon.InboundView, _ time.Time) {
+			for _, w := range printed {
+				query.After = max(query.After, w.ID)
+			}
+		},
+	}.flags(a, c, "go on with new ones as they come", "webhooks")
 	return c
 }
 
@@ -122,27 +117,13 @@ func inboundNumbers(cmd *cobra.Command, args []string) ([]int64, error) {
 	return ids, nil
 }
 
-func (a *app) listInbounds(ctx context.Context, query bridge.InboundQuery) error {
-	return a.withReader(ctx, func(control daemon.Control) error {
-		webhooks, err := control.Inbounds(ctx, query)
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.document(append([]daemon.InboundView{}, webhooks...))
-		}
-		if len(webhooks) == 0 {
-			a.notef("no webhooks\n")
-			return nil
-		}
-		t := table{head: []string{"ID", "TIME", "RECEIVER", "STATE", "DELIVERY", "REASON"}, right: map[int]bool{0: true}}
-		for _, w := range webhooks {
-			t.add(plain(fmt.Sprint(w.ID)), plain(stamp(w.At)), plain(w.Receiver), a.inboundCell(w.State),
-				plain(orDash(cut(printable(w.DeliveryID), 40))), plain(orDash(cut(printable(w.Reason), 100))))
-		}
-		t.write(a.stdout, a.out)
-		return nil
-	})
+func (a *app) inboundTable(webhooks []daemon.InboundView) {
+	t := table{head: []string{"ID", "TIME", "RECEIVER", "STATE", "DELIVERY", "REASON"}, right: map[int]bool{0: true}}
+	for _, w := range webhooks {
+		t.add(plain(fmt.Sprint(w.ID)), plain(stamp(w.At)), plain(w.Receiver), a.inboundCell(w.State),
+			plain(orDash(cut(printable(w.DeliveryID), 40))), plain(orDash(cut(printable(w.Reason), 100))))
+	}
+	t.write(a.stdout, a.out)
 }
 
 func orDash(text string) string {
@@ -164,34 +145,10 @@ func (a *app) inboundCell(state bridge.InboundState) cell {
 	return plain(string(state))
 }
 
-func (a *app) followInbounds(ctx context.Context, query bridge.InboundQuery) error {
-	started := false
-	return a.follow(ctx, func(control daemon.Control) error {
-		webhooks, err := control.Inbounds(ctx, query)
-		if err != nil {
-			return err
-		}
-		for _, w := range webhooks {
-			if err := a.inboundLine(w); err != nil {
-				return err
-			}
-			query.After = max(query.After, w.ID)
-		}
-		if !started {
-			started, query.Limit = true, followLimit
-		}
-		return nil
-	})
-}
-
-func (a *app) inboundLine(w daemon.InboundView) error {
-	if a.json {
-		return a.line(w)
-	}
+func (a *app) inboundLine(w daemon.InboundView) {
 	line := fmt.Sprintf("%s  %d  %s  %s  %s  %s", a.out.faint(w.At.Local().Format("15:04:05.000")), w.ID, w.Receiver,
 		a.inboundCell(w.State).coloured(), a.out.faint(cut(printable(w.DeliveryID), 40)), cut(printable(w.Reason), 200))
 	a.printf("%s\n", strings.TrimRight(line, " "))
-	return nil
 }
 
 func (a *app) showInbound(ctx context.Context, id int64) error {

@@ -92,17 +92,16 @@ func closer(v any) func() {
 
 // withWriter runs body on a Control that may write.
 func (a *app) withWriter(ctx context.Context, body func(daemon.Control) error) error {
-	control, done, err := a.writer(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	return body(control)
+	return with(ctx, a.writer, body)
 }
 
 // withReader runs body on a Control that reads.
 func (a *app) withReader(ctx context.Context, body func(daemon.Control) error) error {
-	control, done, err := a.reader(ctx)
+	return with(ctx, a.reader, body)
+}
+
+func with(ctx context.Context, open func(context.Context) (daemon.Control, func(), error), body func(daemon.Control) error) error {
+	control, done, err := open(ctx)
 	if err != nil {
 		return err
 	}

@@ -137,9 +137,22 @@ func TestFollowersPrintWhatHappens(t *testing.T) {
 	events.until(t, events.stdout, holding(`"type":"orders.updated"`, `"changed":["/status"]`, `"after":{"id":1,"status":"paid"}`))
 	events.until(t, events.stdout, holding(`"type":"orders.created"`, `"sequence":2`))
 	people.until(t, people.stdout, holding("orders#1  orders.updated  1  /status  evt_"))
-	for range 2 {
-		deliveries.until(t, deliveries.stdout, holding(`"state":"delivered"`, `"status":200`))
+	told := map[string]bool{}
+	onceEach := func(texts ...string) func(string) bool {
+		return func(line string) bool {
+			if told[line] {
+				t.Errorf("told again: %s", line)
+			}
+			told[line] = true
+			return holding(texts...)(line)
+		}
 	}
+	for range 2 {
+		deliveries.until(t, deliveries.stdout, onceEach(`"state":"delivered"`, `"status":200`))
+	}
+	s.answer(`[{"id":1,"status":"shipped"},{"id":2,"status":"open"}]`)
+	s.order(t, "poll", "orders")
+	deliveries.until(t, deliveries.stdout, onceEach(`"state":"delivered"`, `"sequence":3`))
 	for _, follower := range []*process{events, deliveries, people} {
 		if code := follower.stop(t); code != exitDone {
 			t.Errorf("exit code %d: to be interrupted is a follower's good end", code)
