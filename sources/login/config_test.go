@@ -18,6 +18,7 @@ func TestReadNotesEveryMistake(t *testing.T) {
 		{"an empty refresh token", "auth \"oauth2\" {\n token_url = \"http://x\"\n client_id = \"x\"\n refresh_token = \"\"\n}", `5: refresh_token is empty; log in to the provider once by hand`},
 		{"nothing to keep", "auth \"oauth2\" {\n token_url = \"http://x\"\n client_id = \"x\"\n client_secret = \"x\"\n token_file = \"x\"\n}", `6: token_file keeps the refresh token`},
 		{"no folder to keep it in", "auth \"oauth2\" {\n token_url = \"http://x\"\n client_id = \"x\"\n refresh_token = \"x\"\n token_file = \"no/x\"\n}", `6: The folder of token_file does not exist`},
+		{"a folder to keep it in", "auth \"oauth2\" {\n token_url = \"http://x\"\n client_id = \"x\"\n refresh_token = \"x\"\n token_file = \".\"\n}", `6: token_file names what is no file`},
 		{"a parameter of ours", "auth \"oauth2\" {\n token_url = \"http://x\"\n client_id = \"x\"\n client_secret = \"x\"\n params = { scope = \"x\" }\n}", `6: The parameter "scope" is set by hookbridge itself`},
 		{"no token endpoint", "auth \"oauth2\" {\n token_url = \"x\"\n client_id = \"x\"\n client_secret = \"x\"\n}", `3: token_url must begin with http:// or https://.`},
 		{"a session of nothing", "auth \"session\" {\n url = \"http://x/login\"\n}", `2: Write either form = { … } or json = { … }`},

@@ -44,7 +44,7 @@ func (s *Shared) readDigest(c *attr.Reader, door Door) Login {
 	if door.Source == nil {
 		return nil
 	}
-	return s.keep(func() Login { return &digest{username: username, password: password} },
+	return keep(s, func() Login { return &digest{username: username, password: password} },
 		"digest", door.Via, address.Origin(door.Source), username, password.Reveal())
 }
 

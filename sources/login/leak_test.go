@@ -3,6 +3,8 @@ package login_test
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"maps"
@@ -188,6 +190,38 @@ func TestNoFailureShowsASecret(t *testing.T) {
 				}
 				h.withoutSecrets(t, err.Error(), s.Identity(), fmt.Sprintf("%v %+v %#v", s, s, s))
 			})
+		}
+	}
+}
+
+// The same where what a source says of its refusal is shown, in its own words.
+func TestNoReasonShowsASecret(t *testing.T) {
+	for _, kind := range []string{"graphql", "soap"} {
+		for auth := range every {
+			for _, code := range []int{200, 400, 401, 403, 500} {
+				t.Run(fmt.Sprint(kind, " ", auth, " ", code), func(t *testing.T) {
+					t.Parallel()
+					h := newHouse(t)
+					address := serve(t, willing(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+						said, _ := json.Marshal(r.Header.Get("X-Heard") + r.Header.Get("X-Given") + echo(r))
+						w.Header().Set("Content-Type", "text/xml")
+						w.WriteHeader(code)
+						if kind == "graphql" {
+							fmt.Fprintf(w, `{"errors":[{"message":%s,"extensions":{"code":"UNAUTHENTICATED"}}]}`, said)
+							return
+						}
+						fmt.Fprint(w, `<Envelope><Body><Fault><faultcode>Client.Authentication</faultcode><faultstring>`)
+						_ = xml.EscapeText(w, said)
+						fmt.Fprint(w, `</faultstring></Fault></Body></Envelope>`)
+					}))
+					s := h.kind(t, kind, block(auth, address, "retries = 0\n"+posts[kind].block))
+					_, err := h.fetch(t, s)
+					if err == nil {
+						t.Fatal("the fetch went well")
+					}
+					h.withoutSecrets(t, err.Error(), s.Identity())
+				})
+			}
 		}
 	}
 }

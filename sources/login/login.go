@@ -5,7 +5,7 @@ package login
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -55,24 +55,23 @@ type Door struct {
 // that log in alike. It should outlive reloads. The zero value works, and is safe for concurrent use.
 type Shared struct {
 	mu   sync.Mutex
-	kept map[[32]byte]Login
+	kept map[[32]byte]any
 }
 
-// keep returns the login that was made of the same facts before, or else the one that build makes.
-func (s *Shared) keep(build func() Login, facts ...any) Login {
-	text, _ := json.Marshal(facts)
-	key := sha256.Sum256(text)
+// keep returns what was made of the same facts before, or else what build makes. The first fact says what it is.
+func keep[T any](s *Shared, build func() T, facts ...any) T {
+	key := sha256.Sum256(fmt.Appendf(nil, "%q", facts))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.kept[key]; l != nil {
-		return l
+	if kept, ok := s.kept[key].(T); ok {
+		return kept
 	}
 	if s.kept == nil {
-		s.kept = map[[32]byte]Login{}
+		s.kept = map[[32]byte]any{}
 	}
-	l := build()
-	s.kept[key] = l
-	return l
+	made := build()
+	s.kept[key] = made
+	return made
 }
 
 // Read reads the auth block; nil without one, or where it is wrong.

@@ -19,7 +19,9 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
 	"github.com/hookbridge/bridge/sources"
+	"github.com/hookbridge/bridge/sources/graphql"
 	"github.com/hookbridge/bridge/sources/http"
+	"github.com/hookbridge/bridge/sources/soap"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -66,11 +68,16 @@ func (h *house) everything() string {
 // decode reads the inside of a source "http"; secret.NAME is the text of that name in capitals.
 func (h *house) decode(t testing.TB, block string) (bridge.Source, hcl.Diagnostics) {
 	t.Helper()
+	return h.read(t, h.shared.Decode, block)
+}
+
+func (h *house) read(t testing.TB, decode func(hcl.Body, *hcl.EvalContext, string) (bridge.Source, hcl.Diagnostics), block string) (bridge.Source, hcl.Diagnostics) {
+	t.Helper()
 	file, diags := hclsyntax.ParseConfig([]byte(block), "bridge.hcl", hcl.InitialPos)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	return h.shared.Decode(file.Body, &hcl.EvalContext{Variables: map[string]cty.Value{"secret": cty.ObjectVal(map[string]cty.Value{
+	return decode(file.Body, &hcl.EvalContext{Variables: map[string]cty.Value{"secret": cty.ObjectVal(map[string]cty.Value{
 		"token": attr.Secret("S3CRET-TOKEN"), "other": attr.Secret("0THER+/SECRET"), "hex": attr.Secret("4a656665"),
 	})}}, h.dir)
 }
@@ -79,6 +86,19 @@ func (h *house) decode(t testing.TB, block string) (bridge.Source, hcl.Diagnosti
 func (h *house) source(t testing.TB, block string, args ...any) bridge.Source {
 	t.Helper()
 	s, diags := h.decode(t, fmt.Sprintf(block, args...))
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return s
+}
+
+// kind decodes the block of another kind that speaks HTTP.
+func (h *house) kind(t testing.TB, kind, block string) bridge.Source {
+	t.Helper()
+	decode := map[string]func(hcl.Body, *hcl.EvalContext, string) (bridge.Source, hcl.Diagnostics){
+		"http": h.shared.Decode, "graphql": graphql.Kind{Shared: h.shared}.Decode, "soap": soap.Kind{Shared: h.shared}.Decode,
+	}
+	s, diags := h.read(t, decode[kind], block)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}

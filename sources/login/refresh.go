@@ -1,14 +1,16 @@
 package login
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
@@ -16,14 +18,30 @@ import (
 
 // refresh is a refresh token. Many providers replace it each time it is used (RFC 6749, section 6; RFC 9700, section
 // 4.14.2), so that the one in the configuration is good only once. The latest is held in memory and, where a token_file
-// is named, on disk.
+// is named, on disk. It belongs to whoever has taken it: one that is used twice looks stolen to its provider.
 type refresh struct {
 	file       string
 	configured bridge.Secret
-
-	mu     sync.Mutex
-	latest bridge.Secret
+	taken      chan struct{}
+	latest     bridge.Secret
+	filed      bridge.Secret // what is in the file as far as we know; empty: nothing of ours
+	given      recent
 }
+
+func newRefresh(file string, configured bridge.Secret) *refresh {
+	return &refresh{file: file, configured: configured, latest: configured, taken: make(chan struct{}, 1)}
+}
+
+func (r *refresh) take(ctx context.Context) error {
+	select {
+	case r.taken <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *refresh) giveBack() { <-r.taken }
 
 // keptToken is the content of a token_file.
 type keptToken struct {
@@ -42,35 +60,50 @@ func checkFolder(c *attr.Reader, file string) {
 	if err != nil || !info.IsDir() {
 		c.Errorf(c.Range("token_file"), "No such folder", "The folder of token_file does not exist; make it, writable by hookbridge alone.")
 	}
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+	switch info, err := os.Stat(file); {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		c.Errorf(c.Range("token_file"), "Not a file", "token_file names what is no file; write the name of one, which hookbridge makes itself.")
+	case info.Mode().Perm()&0o077 != 0:
 		c.Warnf(c.Range("token_file"), "Readable by others", "token_file holds a secret and can be read by others; type: chmod 600 %s", filepath.Base(file))
 	}
 }
 
-func (r *refresh) current() bridge.Secret {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.latest
-}
-
-// recall is the token to use: that of the file, if it follows the configured one, because another process may have been
-// given it, or else the latest we know.
-func (r *refresh) recall() bridge.Secret {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// recall is the token to use: one that the file has got since we looked last, because another process has been given it, or
+// else the latest we know. A file that is there and cannot be read is an error, and the token is not used: what it keeps
+// has most likely replaced it.
+func (r *refresh) recall() (bridge.Secret, error) {
 	if r.file == "" {
-		return r.latest
+		return r.latest, nil
 	}
-	var kept keptToken
 	file, err := os.Open(r.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r.latest, nil
+	}
 	if err != nil {
-		return r.latest
+		return bridge.Secret{}, &unreadError{err}
 	}
 	defer file.Close()
-	if err := json.NewDecoder(io.LimitReader(file, maxTokenFile)).Decode(&kept); err == nil && kept.RefreshToken != "" && kept.Follows == r.line() {
-		r.latest = bridge.NewSecret(kept.RefreshToken)
+	data, err := io.ReadAll(io.LimitReader(file, maxTokenFile))
+	if err != nil {
+		return bridge.Secret{}, &unreadError{err}
 	}
-	return r.latest
+	var kept keptToken
+	if err := json.Unmarshal(data, &kept); err != nil || kept.RefreshToken == "" || kept.Follows != r.line() {
+		return r.latest, nil
+	}
+	if found := bridge.NewSecret(kept.RefreshToken); found != r.filed { // an older one stays there where writing failed
+		r.latest, r.filed = found, found
+		r.given.note(kept.RefreshToken)
+	}
+	return r.latest, nil
+}
+
+// unreadError is a token_file that is there and cannot be read.
+type unreadError struct{ err error }
+
+func (e *unreadError) Error() string {
+	return fmt.Sprintf("token_file cannot be read: %v; it keeps the refresh token that is good now: run hookbridge as the user who owns it", e.err)
 }
 
 func (r *refresh) line() string {
@@ -80,12 +113,15 @@ func (r *refresh) line() string {
 
 var errNotKept = errors.New("no token_file is set; name one to keep it over restarts")
 
-// remember keeps a token that has replaced the last one. The file is replaced as a whole: it holds the old one or the
-// new one, never a part.
+// remember keeps the token to use next, unless it is where it should be. The file is replaced as a whole: it holds the old
+// one or the new one, never a part.
 func (r *refresh) remember(next bridge.Secret) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.latest = next
+	r.given.note(next.Reveal())
+	switch next {
+	case r.configured, r.filed:
+		return nil
+	}
 	if r.file == "" {
 		return errNotKept
 	}
@@ -93,7 +129,10 @@ func (r *refresh) remember(next bridge.Secret) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(r.file, append(data, '\n'))
+	if err = replaceFile(r.file, append(data, '\n')); err == nil {
+		r.filed = next
+	}
+	return err
 }
 
 // replaceFile writes a file that only its owner can read, and has it on disk before it takes the place of the old one.

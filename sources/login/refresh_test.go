@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	nethttp "net/http"
@@ -15,6 +16,7 @@ import (
 type provider struct {
 	keeps  bool // refresh tokens stay good
 	public bool // the client has no secret
+	all    bool // every access token that was given is good
 
 	mu      sync.Mutex
 	good    string // the refresh token it takes
@@ -27,7 +29,7 @@ func (p *provider) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.URL.Path != "/token" {
-		if r.Header.Get("Authorization") != "Bearer "+p.access {
+		if authorization := r.Header.Get("Authorization"); authorization != "Bearer "+p.access && !(p.all && strings.HasPrefix(authorization, "Bearer S3CRET-ACCESS-")) {
 			w.WriteHeader(401)
 			return
 		}
@@ -219,4 +221,78 @@ func TestRefreshTokenThatCannotBeKept(t *testing.T) {
 		t.Errorf("kept %s, %v", data, err)
 	}
 	h.silent(t)
+}
+
+// A token_file that could not be written keeps an older token than the one in memory, which is the one that is good.
+func TestATokenFileThatCannotBeWrittenIsNotBelieved(t *testing.T) {
+	p := &provider{good: "S3CRET-OLDER"}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	name := strings.Repeat("n", 250) // too long to be written beside itself first
+	line := sha256.Sum256([]byte("S3CRET-TOKEN"))
+	if err := os.WriteFile(filepath.Join(h.dir, name), fmt.Appendf(nil, `{"refresh_token":"S3CRET-OLDER","follows":"%x"}`, line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := h.source(t, refreshBlock, address, fmt.Sprintf("token_file = %q", name))
+	for range 3 {
+		h.want(t, s, "1")
+		p.revoke()
+	}
+	if warnings := strings.Count(h.everything(), "the new one is lost when this process ends"); warnings != 3 || len(p.refused) > 0 {
+		t.Errorf("%d warnings, refused %q", warnings, p.refused)
+	}
+	p.keeps = true // the same token again: it is still to be written
+	h.want(t, s, "1")
+	if warnings := strings.Count(h.everything(), "the new one is lost when this process ends"); warnings != 4 {
+		t.Errorf("%d warnings", warnings)
+	}
+	h.silent(t)
+}
+
+// Where the file of another user is, the configured token has been replaced, and a provider that sees it again takes it for
+// stolen and revokes all that followed.
+func TestATokenFileThatCannotBeReadStopsTheLogin(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	if err := os.Symlink("oauth.json", filepath.Join(h.dir, "oauth.json")); err != nil { // leads to itself
+		t.Fatal(err)
+	}
+	h.wantError(t, h.source(t, refreshBlock, address, `token_file = "oauth.json"`), "token_file cannot be read", "run hookbridge as the user who owns it")
+	if p.issued > 0 || len(p.refused) > 0 {
+		t.Errorf("%d tokens, refused %q", p.issued, p.refused)
+	}
+}
+
+// Access tokens for other scopes, or by a client secret that was rotated since, come of the same refresh token.
+func TestOneRefreshTokenForAllScopes(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN", all: true}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	errs := make(chan error)
+	for i := range 8 {
+		s := h.source(t, refreshBlock, address, fmt.Sprintf("scopes = [\"scope-%d\"]", i))
+		go func() { _, err := h.fetch(t, s); errs <- err }()
+	}
+	for range 8 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if p.issued != 8 || len(p.refused) > 0 {
+		t.Errorf("%d tokens, refused %q", p.issued, p.refused)
+	}
+}
+
+// An endpoint that reads the client's secret only among the parameters is believed what it says then.
+func TestTheReasonOfAnEndpointThatWantsParameters(t *testing.T) {
+	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		_ = r.ParseForm()
+		code := "invalid_client"
+		if r.PostForm.Get("client_secret") != "" {
+			code = "invalid_grant"
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(400)
+		fmt.Fprintf(w, `{"error":%q}`, code)
+	})
+	h := newHouse(t)
+	h.wantError(t, h.source(t, refreshBlock, address, ""), "(status 400, invalid_grant); check refresh_token: it has expired")
 }

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,9 +32,10 @@ type session struct {
 	door   Door
 	turn   *turn
 
-	mu   sync.Mutex
-	jar  *cookiejar.Jar // of the session that goes; nil: none
-	sent []string       // tokens of login pages
+	sent recent // tokens of login pages, and cookies
+
+	mu  sync.Mutex
+	jar *jar // of the session that goes; nil: none
 }
 
 // maxPage bounds what is read of a login page and of the answer to a login.
@@ -83,7 +82,7 @@ func (s *Shared) readSession(c *attr.Reader, door Door) Login {
 	for name, value := range l.form {
 		form[name] = value.Reveal()
 	}
-	return s.keep(func() Login { return l }, "session", door.Via, l.url.String(), l.page.String(), l.csrf, form, string(l.json), l.header)
+	return keep(s, func() Login { return l }, "session", door.Via, l.url.String(), l.page.String(), l.csrf, form, string(l.json), l.header)
 }
 
 func (*session) Kind() string { return "session" }
@@ -91,21 +90,20 @@ func (*session) Kind() string { return "session" }
 func (l *session) Apply(ctx context.Context, req *http.Request) error {
 	jar := l.current()
 	if jar == nil {
-		if err := l.turn.take(ctx, func() bool { return l.current() != nil }, func() error { return l.login(ctx) }); err != nil {
+		going := func() bool { jar = l.current(); return jar != nil }
+		if err := l.turn.take(ctx, going, func() (err error) { jar, err = l.login(ctx); return err }); err != nil {
 			return err
-		}
-		if jar = l.current(); jar == nil { // found to have ended by another source since
-			return errors.New("the session ended as soon as it began; check that auth is the login of this source")
 		}
 	}
 	*req = *req.WithContext(context.WithValue(req.Context(), jarKey{}, jar))
 	for _, cookie := range jar.Cookies(req.URL) {
+		l.sent.note(cookie.Value)
 		req.AddCookie(cookie) // to those of the source's own headers
 	}
 	return nil
 }
 
-func (l *session) current() *cookiejar.Jar {
+func (l *session) current() *jar {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.jar
@@ -114,7 +112,7 @@ func (l *session) current() *cookiejar.Jar {
 // Renew ends the session that the answer says has run out, unless another has begun since. The cookies of any other
 // answer are kept.
 func (l *session) Renew(resp *http.Response) (bool, error) {
-	used, _ := resp.Request.Context().Value(jarKey{}).(*cookiejar.Jar)
+	used, _ := resp.Request.Context().Value(jarKey{}).(*jar)
 	if !l.ended(resp) {
 		if used != nil && address.Origin(resp.Request.URL) == address.Origin(l.source) {
 			used.SetCookies(resp.Request.URL, resp.Cookies())
@@ -149,7 +147,8 @@ func (l *session) at(resp *http.Response) bool {
 	return u.Path == l.url.Path && l.url.Path != l.source.Path
 }
 
-// Credentials are the cookies of the session, what the form's secret fields hold, and the last token of its page.
+// Credentials are the cookies of the session and of those before it, what the form's secret fields hold, and the tokens of
+// its page.
 func (l *session) Credentials() []string {
 	var all []string
 	for name, value := range l.form {
@@ -161,17 +160,14 @@ func (l *session) Credentials() []string {
 	if json.Unmarshal(l.json, &sent) == nil {
 		all = append(all, tellingTexts(sent)...)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all = append(all, l.sent...)
-	if l.jar != nil {
+	if jar := l.current(); jar != nil {
 		for _, u := range []*url.URL{l.source, l.url} {
-			for _, cookie := range l.jar.Cookies(u) {
+			for _, cookie := range jar.Cookies(u) {
 				all = append(all, cookie.Value)
 			}
 		}
 	}
-	return all
+	return append(all, l.sent.all()...)
 }
 
 // telling says of a field's name that its value is not for everybody, also where it was not written as a secret.
@@ -199,15 +195,12 @@ func tellingTexts(value any) (all []string) {
 }
 
 // login begins a session.
-func (l *session) login(ctx context.Context) error {
+func (l *session) login(ctx context.Context) (*jar, error) {
 	host := l.door.Host(l.url)
 	if until, busy := host.Busy(time.Now()); busy {
-		return &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", l.url.Host, until.UTC().Format(time.RFC3339))}
+		return nil, &bridge.BusyError{RetryAt: until, Err: fmt.Errorf("%s asked to be left alone until %s", l.url.Host, until.UTC().Format(time.RFC3339))}
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return err
-	}
+	jar := newJar()
 	client := &http.Client{Transport: l.door.Transport, Jar: jar, CheckRedirect: l.follow}
 	form := url.Values{}
 	for name, value := range l.form {
@@ -216,16 +209,17 @@ func (l *session) login(ctx context.Context) error {
 	if l.csrf != "" {
 		answer, err := l.send(ctx, client, http.MethodGet, l.page, "", nil)
 		if err != nil {
-			return err
+			return nil, err
+		}
+		if answer.StatusCode >= 400 {
+			return nil, heeded(host, answer, fmt.Errorf("the login page at %s answered %d %s; check page", bridge.Redact(l.page.String()), answer.StatusCode, http.StatusText(answer.StatusCode)))
 		}
 		token, found := hiddenField(answer.page, l.csrf)
 		if !found {
-			return fmt.Errorf("the login page at %s (status %d) has no field %q; check page and csrf", bridge.Redact(l.page.String()), answer.StatusCode, l.csrf)
+			return nil, fmt.Errorf("the login page at %s (status %d) has no field %q; check page and csrf", bridge.Redact(l.page.String()), answer.StatusCode, l.csrf)
 		}
 		form.Set(l.csrf, token)
-		l.mu.Lock()
-		l.sent = []string{token}
-		l.mu.Unlock()
+		l.sent.note(token)
 	}
 	kind, body := "application/x-www-form-urlencoded", []byte(form.Encode())
 	if l.json != nil {
@@ -233,23 +227,27 @@ func (l *session) login(ctx context.Context) error {
 	}
 	answer, err := l.send(ctx, client, http.MethodPost, l.url, kind, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if reason := l.refusal(answer, jar); reason != "" {
-		failure := fmt.Errorf("the login at %s was refused (status %d, %s); check what auth \"session\" sends", bridge.Redact(l.url.String()), answer.StatusCode, reason)
-		if at, busy := host.Heed(answer.Response); busy {
-			return &bridge.BusyError{RetryAt: at, Err: failure}
-		}
-		return failure
+		return nil, heeded(host, answer, fmt.Errorf("the login at %s was refused (status %d, %s); check what auth \"session\" sends", bridge.Redact(l.url.String()), answer.StatusCode, reason))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.jar = jar
-	return nil
+	return jar, nil
+}
+
+// heeded is a failure that lasts for as long as the answer says, where it does.
+func heeded(host Host, a answer, failure error) error {
+	if at, busy := host.Heed(a.Response); busy {
+		return &bridge.BusyError{RetryAt: at, Err: failure}
+	}
+	return failure
 }
 
 // refusal says why the answer to a login is none that begins a session; empty: it is one.
-func (l *session) refusal(a answer, jar *cookiejar.Jar) string {
+func (l *session) refusal(a answer, jar *jar) string {
 	switch {
 	case a.StatusCode >= 400:
 		return http.StatusText(a.StatusCode)

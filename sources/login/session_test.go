@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hookbridge/bridge"
 )
 
 // portal is an application with a login form and data behind it.
@@ -194,10 +196,15 @@ func TestSessionThatDoesNotBegin(t *testing.T) {
 			nethttp.Redirect(w, r, "/login?error=1", nethttp.StatusSeeOther)
 		}, "", "it led back to the login page"},
 		"no such field": {status(200), `csrf = "token"`, `(status 200) has no field "token"; check page and csrf`},
+		"no page":       {status(404), `csrf = "token"`, "the login page at "},
 		"a busy server": {func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("Retry-After", "60")
 			w.WriteHeader(429)
 		}, "", "(status 429, Too Many Requests)"},
+		"a page of a busy server": {func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(503)
+		}, `csrf = "token"`, "/login answered 503 Service Unavailable; check page"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests := 0
@@ -210,7 +217,7 @@ func TestSessionThatDoesNotBegin(t *testing.T) {
 			h := newHouse(t)
 			s := h.source(t, sessionBlock, address, test.extra)
 			h.wantError(t, s, test.want)
-			if name == "a busy server" {
+			if strings.HasSuffix(name, "a busy server") {
 				before := requests
 				h.wantError(t, s, "asked to be left alone until")
 				if requests != before {
@@ -294,4 +301,33 @@ func TestSessionOutlastsALimit(t *testing.T) {
 	limited = true
 	h.wantError(t, s, "answered 403 Forbidden: the requests that the source allows are used up")
 	p.want(t, "POST /login", "GET /welcome", "GET /data")
+}
+
+// A server cannot fill our memory with cookies, and those it gave first stay.
+func TestSessionHoldsNoMoreCookiesThanABrowser(t *testing.T) {
+	given, held := 0, 0
+	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		if r.URL.Path == "/login" {
+			nethttp.SetCookie(w, &nethttp.Cookie{Name: "sid", Value: "one", Path: "/"})
+		} else if sid, err := r.Cookie("sid"); err != nil || sid.Value == "" {
+			t.Errorf("cookies: %v", r.Cookies())
+		}
+		held = len(r.Cookies())
+		for range 50 {
+			given++
+			nethttp.SetCookie(w, &nethttp.Cookie{Name: fmt.Sprint("c", given), Value: "v", Path: "/"})
+		}
+		nethttp.SetCookie(w, &nethttp.Cookie{Name: "long", Value: strings.Repeat("v", 5000), Path: "/"})
+		nethttp.SetCookie(w, &nethttp.Cookie{Name: "sid", Value: fmt.Sprint("after-", given), Path: "/"}) // known: taken also when full
+		fmt.Fprintf(w, "[%q]", r.Header.Get("Cookie")[:min(8, len(r.Header.Get("Cookie")))])
+	})
+	s := newHouse(t).source(t, sessionBlock, address, "")
+	for range 6 {
+		if _, err := s.Fetch(t.Context(), bridge.FetchOptions{}, func(bridge.Record) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if held != 1+180 { // with that of the block
+		t.Errorf("%d cookies are held", held)
+	}
 }

@@ -31,6 +31,7 @@ type token struct {
 	warned  sync.Once // that nothing keeps the refresh token
 	refresh *refresh  // nil: client credentials
 	turn    *turn
+	sent    recent // access tokens
 
 	mu      sync.Mutex
 	current *oauth2.Token
@@ -70,13 +71,17 @@ func (s *Shared) readToken(c *attr.Reader, door Door) Login {
 		return nil
 	}
 	config.TokenURL = endpoint.String()
-	return s.keep(func() Login {
+	var chain *refresh
+	if !first.Empty() { // it stays what it is where scopes, secrets or certificates change
+		chain = keep(s, func() *refresh { return newRefresh(file, first) }, "refresh", config.TokenURL, config.ClientID, first.Reveal(), file)
+	}
+	return keep(s, func() Login {
 		t := &token{
 			config: config, host: door.Host(endpoint), logger: door.Logger, turn: newTurn(),
 			client: &http.Client{Transport: door.Transport, CheckRedirect: stay},
 		}
-		if !first.Empty() {
-			t.refresh = &refresh{file: file, configured: first, latest: first}
+		if chain != nil {
+			t.refresh = chain
 			t.config.EndpointParams.Set("grant_type", "refresh_token")
 			if config.ClientSecret == "" { // a public client only says its name
 				t.config.AuthStyle = oauth2.AuthStyleInParams
@@ -96,14 +101,9 @@ func (*token) Kind() string { return "oauth2" }
 func (t *token) Apply(ctx context.Context, req *http.Request) error {
 	current := t.valid()
 	if current == nil {
-		if err := t.turn.take(ctx, func() bool { return t.valid() != nil }, func() error { return t.fetch(ctx) }); err != nil {
+		kept := func() bool { current = t.valid(); return current != nil }
+		if err := t.turn.take(ctx, kept, func() (err error) { current, err = t.fetch(ctx); return err }); err != nil {
 			return err
-		}
-		t.mu.Lock()
-		current = t.current
-		t.mu.Unlock()
-		if current == nil { // refused to another source since
-			return errors.New("the access token was refused as soon as it came; check scopes, and whether the token endpoint belongs to this API")
 		}
 	}
 	current.SetAuthHeader(req)
@@ -111,18 +111,19 @@ func (t *token) Apply(ctx context.Context, req *http.Request) error {
 }
 
 // fetch gets a token from the endpoint.
-func (t *token) fetch(ctx context.Context) error {
+func (t *token) fetch(ctx context.Context) (*oauth2.Token, error) {
 	if until, busy := t.host.Busy(time.Now()); busy {
-		return &bridge.BusyError{RetryAt: until, Err: errors.New("the token endpoint asked to be left alone until " + until.UTC().Format(time.RFC3339))}
+		return nil, &bridge.BusyError{RetryAt: until, Err: errors.New("the token endpoint asked to be left alone until " + until.UTC().Format(time.RFC3339))}
 	}
 	fresh, err := t.ask(ctx)
 	if err != nil {
-		return t.failed(ctx, err)
+		return nil, t.failed(ctx, err)
 	}
+	t.sent.note(fresh.AccessToken)
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.current = fresh
-	t.mu.Unlock()
-	return nil
+	return fresh, nil
 }
 
 func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
@@ -130,12 +131,19 @@ func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 	if t.refresh == nil {
 		return t.exchange(ctx)
 	}
-	sent := t.refresh.recall()
+	if err := t.refresh.take(ctx); err != nil {
+		return nil, err
+	}
+	defer t.refresh.giveBack()
+	sent, err := t.refresh.recall()
+	if err != nil {
+		return nil, err
+	}
 	t.config.EndpointParams.Set("refresh_token", sent.Reveal())
 	fresh, err := t.exchange(ctx)
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
 		// Another process may have used it first, and kept the one that followed.
-		if other := t.refresh.recall(); other != sent {
+		if other, unread := t.refresh.recall(); unread == nil && other != sent {
 			sent = other
 			t.config.EndpointParams.Set("refresh_token", sent.Reveal())
 			fresh, err = t.exchange(ctx)
@@ -144,13 +152,11 @@ func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if next := bridge.NewSecret(fresh.RefreshToken); next != sent {
-		t.keep(next)
-	}
+	t.keep(bridge.NewSecret(fresh.RefreshToken))
 	return fresh, nil
 }
 
-// keep puts the refresh token that replaced the last one where the next process finds it.
+// keep puts a refresh token that is not the configured one where the next process finds it.
 func (t *token) keep(next bridge.Secret) {
 	err := t.refresh.remember(next)
 	warn := func() {
@@ -172,22 +178,27 @@ func (t *token) exchange(ctx context.Context) (*oauth2.Token, error) {
 	}
 	t.config.AuthStyle = oauth2.AuthStyleInHeader
 	fresh, err := t.config.Token(ctx)
-	if err == nil {
-		return fresh, nil
-	}
-	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok && unheard(answer) {
+	if unheard(err) {
 		t.config.AuthStyle = oauth2.AuthStyleInParams
-		if fresh, other := t.config.Token(ctx); other == nil {
-			return fresh, nil
+		var other error
+		if fresh, other = t.config.Token(ctx); !unheard(other) {
+			err = other // it has read who asks, whatever else it wants
 		}
 	}
-	t.config.AuthStyle = oauth2.AuthStyleAutoDetect
-	return nil, err
+	if err != nil {
+		t.config.AuthStyle = oauth2.AuthStyleAutoDetect
+		return nil, err
+	}
+	return fresh, nil
 }
 
 // unheard reports whether an endpoint may have refused only because it does not read the header, in which RFC 6749,
 // section 2.3.1, wants the client to say who it is.
-func unheard(answer *oauth2.RetrieveError) bool {
+func unheard(err error) bool {
+	answer, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return false
+	}
 	switch answer.Response.StatusCode {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 		return slices.Contains([]string{"", "invalid_client", "invalid_request", "unauthorized_client"}, answer.ErrorCode)
@@ -218,14 +229,9 @@ func (t *token) Renew(resp *http.Response) (bool, error) {
 }
 
 func (t *token) Credentials() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var all []string
-	if t.current != nil {
-		all = append(all, t.current.AccessToken)
-	}
+	all := t.sent.all()
 	if t.refresh != nil {
-		all = append(all, t.refresh.current().Reveal())
+		all = append(all, t.refresh.given.all()...)
 	}
 	return all
 }
@@ -235,6 +241,9 @@ func (t *token) Credentials() []string {
 func (t *token) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if unread, ok := errors.AsType[*unreadError](err); ok {
+		return unread
 	}
 	answer, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok || answer.Response == nil {
