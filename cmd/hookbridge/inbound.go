@@ -62,6 +62,7 @@ a line, as webhooks come. Bodies come with --bodies.`,
 			}
 		},
 	}.flags(a, c, "go on with new ones as they come", "webhooks")
+	_ = c.RegisterFlagCompletionFunc("receiver", a.names(receiverNames)) // fails only for a flag that is not there
 	return c
 }
 
