@@ -86,6 +86,8 @@ func TestAnswers(t *testing.T) {
 		{"a node as it was sent", 200, `{"data":{"orders":{"edges":[{"cursor":"c", "node": { "id" : 9007199254740993, "x":1.0E+2 } }],"pageInfo":{"hasNextPage":false}}}}`, "1.1 { \"id\" : 9007199254740993, \"x\":1.0E+2 }\n"},
 		{"no errors, said twice", 200, `{"errors":null,` + well + `}`, "1.1 {\"id\":1}\n"},
 		{"an empty list of errors", 200, `{` + well + `,"errors":[]}`, "1.1 {\"id\":1}\n"},
+		{"an empty list of errors, written with room", 200, `{"errors":[
+ ],` + well + `}`, "1.1 {\"id\":1}\n"},
 		{"none", 200, `{"data":{"orders":{"edges":[],"pageInfo":{"hasNextPage":false,"endCursor":null}}}}`, ""},
 		{"a node that is null", 200, `{"data":{"orders":{"edges":[{"node":null}],"pageInfo":{"hasNextPage":false}}}}`, "1.1 null\n"},
 		{"errors without data", 200, `{"errors":[{"message":"no"}]}`, "error: source.graphql: page 1: the answer has errors: \"no\" (status 200, application/json, 29 bytes)\n"},
