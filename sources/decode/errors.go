@@ -51,9 +51,10 @@ func (e *RecordError) Error() string {
 // RefusedError is a document that says itself that it does not hold the records, or not all of them. What it says comes
 // from outside: whoever prints it scrubs it of secrets before it is cut to a length.
 type RefusedError struct {
-	What string // "the answer has errors", "the answer is a fault"
-	Said string // in its own words, of any length
-	Next string // what to do about it, where that can be told
+	What  string // "the answer has errors", "the answer is a fault"
+	Said  string // in its own words, of any length
+	Next  string // what to do about it, where that can be told
+	Login bool   // it does not know who asks, as HTTP says with status 401
 }
 
 // Error is What, then no more than the beginning of what was said.

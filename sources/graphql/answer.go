@@ -79,12 +79,15 @@ type fault struct {
 // refusal reads the errors of an answer, which are valid JSON: what they say, which code they have, where it happened. It
 // is nil where there are none.
 func refusal(raw []byte) *decode.RefusedError {
-	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" || string(raw) == "[]" {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
 		return nil
 	}
 	refused := &decode.RefusedError{What: "the answer has errors"}
 	var faults []fault
-	if stdjson.Unmarshal(raw, &faults) != nil || len(faults) == 0 {
+	switch err := stdjson.Unmarshal(raw, &faults); {
+	case err == nil && len(faults) == 0: // an empty list, however it is written
+		return nil
+	case err != nil:
 		refused.Said = string(raw) // not as the specification has it
 		return refused
 	}
@@ -112,9 +115,11 @@ func refusal(raw []byte) *decode.RefusedError {
 		if len(notes) > 0 {
 			b.WriteString(" (" + strings.Join(notes, ", ") + ")")
 		}
+		code = strings.ToUpper(code)
 		if refused.Next == "" {
-			refused.Next = advice[strings.ToUpper(code)]
+			refused.Next = advice[code]
 		}
+		refused.Login = refused.Login || slices.Contains(loggedOut, code)
 	}
 	refused.Said = b.String()
 	return refused
@@ -122,9 +127,12 @@ func refusal(raw []byte) *decode.RefusedError {
 
 // advice is what codes in wide use ask for.
 var advice = map[string]string{
-	"UNAUTHENTICATED": "check auth", "FORBIDDEN": "check auth and what its login may see",
+	"UNAUTHENTICATED": "check auth", "AUTH_NOT_AUTHENTICATED": "check auth", "INVALID-JWT": "check auth", "FORBIDDEN": "check auth and what its login may see",
 	"THROTTLED": "poll less often or set rate", "RATE_LIMITED": "poll less often or set rate", "MAX_COST_EXCEEDED": "ask for fewer records a page",
 }
+
+// loggedOut are the codes of somebody who is not logged in: Apollo's, Hot Chocolate's and Hasura's.
+var loggedOut = []string{"UNAUTHENTICATED", "AUTH_NOT_AUTHENTICATED", "INVALID-JWT"}
 
 // explain finds the errors in an answer whose status is one.
 func explain(_ string, start []byte) *decode.RefusedError {

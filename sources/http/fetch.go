@@ -177,8 +177,19 @@ func (f *fetch) keep(a *answer, address *url.URL, last bool) {
 	f.pages = append(f.pages, k)
 }
 
-// page reads one answer. It is skipped where it proves to be the one of the last fetch.
+// page reads one answer, and once more where it says that the login has run out and none of its records is out yet.
 func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.Outcome) error {
+	ended, err := f.read(ctx, at, a, outcome)
+	if ended && a.Items == 0 {
+		*a = answer{number: a.number}
+		_, err = f.read(ctx, at, a, outcome)
+	}
+	return err
+}
+
+// read is page for one request. The answer is skipped where it proves to be the one of the last fetch; ended says that it
+// was given to nobody who is logged in, and that the login was renewed.
+func (f *fetch) read(ctx context.Context, at place, a *answer, outcome *bridge.Outcome) (ended bool, err error) {
 	var before, validators *known
 	if f.verifying {
 		before = &f.last[a.number-1]
@@ -188,7 +199,7 @@ func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.O
 	}
 	resp, err := f.ask(ctx, at, validators, f.options.Unconditional)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if resp.StatusCode == nethttp.StatusNotModified {
 		a.link, a.linked = f.linkOf(resp)
@@ -197,12 +208,12 @@ func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.O
 			f.note(resp, outcome)
 			_ = resp.Body.Close()
 			a.address, a.known, a.skipped = resp.Request.URL, *before, true
-			return nil
+			return false, nil
 		}
 		// A 304 need not repeat its Link header: without it only the whole answer says what comes next.
 		_ = resp.Body.Close()
 		if resp, err = f.ask(ctx, at, nil, f.options.Unconditional); err != nil {
-			return err
+			return false, err
 		}
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -210,26 +221,26 @@ func (f *fetch) page(ctx context.Context, at place, a *answer, outcome *bridge.O
 	f.note(resp, outcome)
 	if f.since != nil && a.number == 1 {
 		if f.tide.limit = f.since.limit(resp); f.incremental && f.tide.mark.At.After(f.tide.limit.Add(absurd)) {
-			return errAgain
+			return false, errAgain
 		}
 	}
 	a.address = resp.Request.URL
 	a.link, a.linked = f.linkOf(resp)
 	a.ETag, a.Modified = validatorsOf(resp.Header)
 	if resp.StatusCode == nethttp.StatusNoContent {
-		return f.noContent(a, before)
+		return false, f.noContent(a, before)
 	}
 	if err := f.paging.readHeader(a, resp.Header); err != nil {
-		return err
+		return false, err
 	}
 	body, err := openBody(resp, f.maxBody)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer body.close()
 	err = f.content(ctx, resp, body, a, before)
 	outcome.Bytes += body.read + a.details
-	return err
+	return f.loggedOut(resp, err), err
 }
 
 func (f *fetch) linkOf(resp *nethttp.Response) (string, bool) {
@@ -328,6 +339,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields(), Containers: f.success.containers(),
 	}, archive.Options{Members: f.members, Max: f.maxBody}, emit)
 	body.read = max(body.read, envelope.Unpacked)
+	a.Items = envelope.Items
 	if f.broken != nil {
 		return f.broken
 	}

@@ -40,6 +40,7 @@ func (s *Source) ask(ctx context.Context, at place, validators *known, fresh boo
 			}
 		}
 		refusal := s.refusal(resp)
+		ended = ended || s.loggedOut(resp, refusal)
 		if told != nil {
 			refusal = fmt.Errorf("%w; %w", refusal, told)
 		}
@@ -63,6 +64,19 @@ func (s *Source) ended(resp *nethttp.Response) (bool, error) {
 		return false, nil // which says nothing of the login
 	}
 	return s.login.Renew(resp)
+}
+
+// loggedOut reports whether a document says that nobody is logged in, and the login can be renewed: to it, that is the
+// same as status 401.
+func (s *Source) loggedOut(resp *nethttp.Response, err error) bool {
+	refused, ok := errors.AsType[*decode.RefusedError](err)
+	if !ok || !refused.Login || s.login == nil {
+		return false
+	}
+	said := *resp
+	said.StatusCode, said.Body = nethttp.StatusUnauthorized, nethttp.NoBody
+	again, _ := s.login.Renew(&said) // what else it has to say is of headers that did not come
+	return again
 }
 
 // blank is what all requests begin as.
@@ -132,7 +146,8 @@ func (s *Source) sealed(body []byte) any {
 // refusal turns an answer without records into an error. A Retry-After makes the whole host rest.
 func (s *Source) refusal(resp *nethttp.Response) error {
 	status := resp.StatusCode
-	what := fmt.Sprintf("answered %d %s%s", status, nethttp.StatusText(status), s.explained(resp))
+	reason, refused := s.explained(resp)
+	what := fmt.Sprintf("answered %d %s%s", status, nethttp.StatusText(status), reason)
 	var err error
 	_, limited := usedUp(resp, time.Now())
 	switch {
@@ -163,29 +178,29 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 			return &bridge.BusyError{RetryAt: at, Err: fmt.Errorf("%w (come back at %s)", err, at.UTC().Format(time.RFC3339))}
 		}
 	}
-	return &statusError{status: status, err: err}
+	return &statusError{status: status, err: err, refused: refused}
 }
 
 // explained is what an answer without records says of itself, where the kind of the source can read that.
-func (s *Source) explained(resp *nethttp.Response) string {
+func (s *Source) explained(resp *nethttp.Response) (string, *decode.RefusedError) {
 	if s.explain == nil {
-		return ""
+		return "", nil
 	}
 	body, err := openBody(resp, s.maxBody)
 	if err != nil {
-		return ""
+		return "", nil
 	}
 	defer body.close()
 	start, _ := io.ReadAll(io.LimitReader(body, maxExplanation)) // what could not be read explains nothing
 	refused := s.explain(resp.Header.Get("Content-Type"), start)
 	if refused == nil {
-		return ""
+		return "", nil
 	}
 	text := ", " + clipTo(s.scrub(refused.Said), 300)
 	if refused.Next != "" && resp.StatusCode >= 500 {
 		text += "; " + refused.Next
 	}
-	return text
+	return text, refused
 }
 
 // maxExplanation is how much of an answer without records is read for the reason.
@@ -193,12 +208,19 @@ const maxExplanation = 64 << 10
 
 // statusError is an answer that came, but with another status than 200.
 type statusError struct {
-	status int
-	err    error
+	status  int
+	err     error
+	refused *decode.RefusedError // what the answer says of itself; nil: nothing
 }
 
 func (e *statusError) Error() string { return e.err.Error() }
-func (e *statusError) Unwrap() error { return e.err }
+
+func (e *statusError) Unwrap() []error {
+	if e.refused == nil {
+		return []error{e.err}
+	}
+	return []error{e.err, e.refused}
+}
 
 // trace reports a request.
 func (s *Source) trace(ctx context.Context, req *nethttp.Request, resp *nethttp.Response, err error, started time.Time) {

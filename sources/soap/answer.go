@@ -92,6 +92,7 @@ func refusal(fields []decode.Field) *decode.RefusedError {
 		if next := advice[local]; next != "" {
 			e.Next = next
 		}
+		e.Login = e.Login || local == "FailedAuthentication" || local == "Client.Authentication"
 	}
 	return e
 }
