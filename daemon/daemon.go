@@ -241,6 +241,9 @@ func (d *Daemon) start(j *job, now time.Time) {
 	if !state.Paused {
 		d.plan(&j.schedule, j.firstTick(&state, now))
 		d.plan(&j.reconcile, j.firstReconcile(&state, now))
+		if state.Baselined && state.LastRun.LastEnded.Before(d.store.Epoch()) { // restored from a copy
+			d.request(j, bridge.Reconcile)
+		}
 	}
 	if j.watch != nil && d.listening.Load() != nil {
 		d.hear(j.watch) // otherwise when there is a listener

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
@@ -44,6 +45,29 @@ func storeOf(options Options) (string, error) {
 		return "", err
 	}
 	return cfg.Bridge.Store, nil
+}
+
+// Backup writes a consistent copy of the configuration's store to a new file at path, beside a daemon or without one, and
+// returns how many bytes it has; progress is told the pages that are left and those there are. The rest of the configuration
+// may be broken. Errors: bridge.ErrNotFound where there is no store yet, fs.ErrExist, bridge.ErrFull.
+func Backup(ctx context.Context, options Options, path string, progress func(left, pages int)) (bytes int64, err error) {
+	place, err := storeOf(options)
+	if place == "" {
+		return 0, err
+	}
+	store, err := sqlite.OpenReadOnly(ctx, place)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := store.Backup(ctx, path, progress); err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // Close lets go of the store.

@@ -40,6 +40,7 @@ type Ledger interface {
 	Reading
 
 	Run(ctx context.Context) error
+	Epoch() time.Time
 	OpenJob(ctx context.Context, name, digest, rules string) (bridge.JobState, error)
 	MoveJobs(ctx context.Context, moves [][2]string) error
 	PauseJob(ctx context.Context, name string, paused bool) error

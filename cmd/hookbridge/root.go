@@ -104,7 +104,7 @@ Or watch it: hookbridge demo`,
 	add(groupSetup, initCommand(a), validateCommand(a), fmtCommand(a), secretCommand(a))
 	add(groupRun, planCommand(a), runCommand(a), pollCommand(a), reconcileCommand(a))
 	add(groupLook, statusCommand(a), eventsCommand(a), deliveriesCommand(a), inboundCommand(a))
-	add(groupMend, approveCommand(a), replayCommand(a), pauseCommand(a), resumeCommand(a), forgetCommand(a))
+	add(groupMend, approveCommand(a), replayCommand(a), pauseCommand(a), resumeCommand(a), forgetCommand(a), backupCommand(a))
 	add(groupTry, demoCommand(a), listenCommand(a))
 	root.AddCommand(versionCommand(a), completionCommand(a))
 	return root

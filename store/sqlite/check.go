@@ -21,7 +21,7 @@ var rules = []string{
 		WHERE moved > (SELECT commits FROM clock) LIMIT 100`,
 	`SELECT 'row ' || id || ' waits in hold ' || hold || ', which is not its job''s' FROM record WHERE absent <> 0 AND hold <> 0
 		AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.id = record.hold AND hold.job = record.job) LIMIT 100`,
-	`SELECT 'job number ' || number || ' has told ' || sequence || ' events; of those ' || pruned || ' were pruned and '
+	`SELECT 'job number ' || number || ' has told ' || sequence || ' events; of those ' || pruned || ' are gone and '
 			|| (SELECT count(*) FROM event WHERE event.job = job.number) || ' are there'
 		FROM job WHERE sequence <> pruned + (SELECT count(*) FROM event WHERE event.job = job.number)
 			OR sequence < (SELECT max(event.sequence) FROM event WHERE event.job = job.number)`,

@@ -99,23 +99,43 @@ func refuseVanished(path string) error {
 	return fmt.Errorf("open store: %s has vanished, though %s.marker says that it was there; restore a backup, or remove the marker to begin anew", path, path)
 }
 
-// keepMarker compares the marker beside the store with the store, and writes it where there is none.
-func keepMarker(c *conn, path string) error {
+// vouched compares the marker beside the store with the store. It reports whether there is one, and whether the store is a
+// copy that was put here: one that says so itself, or one without a marker, as of a copy made by other means.
+func vouched(c *conn, path string) (marked, copied bool, err error) {
+	var id string
+	var jobs bool
+	err = c.query("SELECT name, value, (SELECT count(*) > 1 FROM job) FROM meta WHERE name IN ('id', 'copied')", func(r row) error {
+		if jobs = r.int(2) == 1; r.text(0) == "id" {
+			id = r.text(1)
+		} else {
+			copied = true
+		}
+		return nil
+	})
+	if err != nil {
+		return false, false, err
+	}
+	marker := path + ".marker"
+	text, err := os.ReadFile(marker)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, false, err
+	}
+	switch strings.TrimSpace(string(text)) {
+	case id:
+		return true, copied, nil
+	case "":
+		return false, copied || jobs, nil
+	}
+	return false, false, fmt.Errorf("this is another store than the one %s was written for; put that one back, or remove the marker to go on with this one", marker)
+}
+
+// mark writes the marker beside the store.
+func mark(c *conn, path string) error {
 	var id string
 	if _, err := c.first("SELECT value FROM meta WHERE name = 'id'", func(r row) { id = r.text(0) }); err != nil {
 		return err
 	}
-	marker := path + ".marker"
-	text, err := os.ReadFile(marker)
-	switch {
-	case err == nil && strings.TrimSpace(string(text)) == id:
-		return nil
-	case err == nil && strings.TrimSpace(string(text)) != "":
-		return fmt.Errorf("this is another store than the one %s was written for; put that one back, or remove the marker to go on with this one", marker)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	return writeFile(marker, id+"\n")
+	return writeFile(path+".marker", id+"\n")
 }
 
 // writeFile writes a small file so that it is there whole, also after a power cut, or not at all.
@@ -132,7 +152,12 @@ func writeFile(path, text string) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes what was renamed in a folder outlive a power cut.
+func syncFolder(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

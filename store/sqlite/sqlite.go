@@ -53,6 +53,7 @@ type DB struct {
 	clock   clock // last numbers given out; owned by the writer goroutine, but for commits
 	lanes   lanes
 	backlog atomic.Int64
+	epoch   time.Time
 	runs    runs
 	pending pending
 	dogs    dogs
@@ -91,6 +92,9 @@ func Open(ctx context.Context, path string, o Options) (_ *DB, err error) {
 		}
 	}()
 	if err := refuseVanished(path); err != nil {
+		return nil, err
+	}
+	if err := refuseStrangeWAL(path); err != nil {
 		return nil, err
 	}
 	if err := createFile(path); err != nil {
@@ -134,8 +138,17 @@ func (db *DB) prepare(maxPages int64) error {
 	if err := migrate(c); err != nil {
 		return err
 	}
-	if err := keepMarker(c, db.path); err != nil {
+	marked, copied, err := vouched(c, db.path)
+	if err != nil {
 		return err
+	}
+	if err := db.beginEpoch(c, copied); err != nil {
+		return err
+	}
+	if !marked { // last: without it, the epoch would be begun again
+		if err := mark(c, db.path); err != nil {
+			return err
+		}
 	}
 	// Tombstones guard the runs of a process, and those ended with it.
 	if n, err := c.number("SELECT count(*) FROM tombstone"); err != nil {

@@ -32,7 +32,7 @@ CREATE TABLE job (
     records      INTEGER NOT NULL DEFAULT 0 CHECK (records >= 0),
     sequence     INTEGER NOT NULL DEFAULT 0, -- of the last event
     last_event   INTEGER NOT NULL DEFAULT 0, -- its time
-    pruned       INTEGER NOT NULL DEFAULT 0  -- events that retention took
+    pruned       INTEGER NOT NULL DEFAULT 0  -- numbers whose events retention took, or a restore left behind
 ) STRICT;
 INSERT INTO job (number, name) VALUES (0, 'bridge'); -- the bridge's own events
 
