@@ -25,6 +25,17 @@ import (
 	"github.com/hookbridge/bridge/signature"
 )
 
+// connections counts those that a server gets, before it is started.
+func connections(server *httptest.Server) *atomic.Int32 {
+	var n atomic.Int32
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			n.Add(1)
+		}
+	}
+	return &n
+}
+
 func local(url string) Destination {
 	d := to(1, url)
 	d.Allow = networks("127.0.0.0/8", "::1/128")
@@ -194,12 +205,7 @@ func TestCertificatesAreChecked(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of us
-	var handshakes atomic.Int32
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			handshakes.Add(1)
-		}
-	}
+	handshakes := connections(server)
 	server.StartTLS()
 	defer server.Close()
 	l := try(t, local(server.URL), nil)
@@ -224,16 +230,11 @@ func TestTLS(t *testing.T) {
 			server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: c.newest}
 			server.StartTLS()
 			defer server.Close()
-			d := New(nil, Options{})
-			p, err := d.plan(local(server.URL))
-			if err != nil {
-				t.Fatal(err)
-			}
-			client := newClient(p, nil)
-			defer client.close()
-			client.own.TLSClientConfig.RootCAs = x509.NewCertPool()
-			client.own.TLSClientConfig.RootCAs.AddCert(server.Certificate())
-			l := newCourier(d, p).attempt(t.Context(), p, client, &bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
+			s := newSender(t, local(server.URL), nil)
+			trusted := x509.NewCertPool()
+			trusted.AddCert(server.Certificate())
+			s.client.own.TLSClientConfig.RootCAs = trusted
+			l := s.try(t.Context(), nil)
 			if l.verdict != c.verdict || !strings.Contains(l.attempt.Error, c.reason) || c.verdict == bridge.Delivered && proto != "HTTP/2.0" {
 				t.Errorf("got %v %q by %q", l.verdict, l.attempt.Error, proto)
 			}
@@ -258,36 +259,25 @@ func TestAnswerThatNeverEnds(t *testing.T) {
 }
 
 func TestAnswersAreReadWithinBounds(t *testing.T) {
-	var connections atomic.Int32
 	var size atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = w.Write(bytes.Repeat([]byte("é"), int(size.Load())/2))
 	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
+	opened := connections(server)
 	server.Start()
 	defer server.Close()
-	d := New(nil, Options{})
-	p, err := d.plan(local(server.URL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := newClient(p, nil)
-	defer client.close()
+	s := newSender(t, local(server.URL), nil)
 	for _, c := range []struct {
 		size        int64
 		connections int32 // after it
 	}{{0, 1}, {100, 1}, {60 << 10, 1}, {200, 1}, {10 << 20, 1}, {100, 2}} {
 		size.Store(c.size)
-		l := newCourier(d, p).attempt(t.Context(), p, client, &bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
+		l := s.try(t.Context(), nil)
 		if l.verdict != bridge.Delivered || len(l.attempt.Answer) > maxAnswer || len(l.attempt.Answer) < int(min(c.size, maxAnswer-2)) || !utf8.ValidString(l.attempt.Answer) {
 			t.Errorf("%d bytes: %v, %d kept", c.size, l.verdict, len(l.attempt.Answer))
 		}
-		if got := connections.Load(); got != c.connections {
+		if got := opened.Load(); got != c.connections {
 			t.Errorf("after %d bytes: %d connections, want %d", c.size, got, c.connections)
 		}
 	}
@@ -328,14 +318,7 @@ func TestCutAttemptSaysNothing(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	d := New(nil, Options{})
-	p, err := d.plan(local(server.URL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := newClient(p, nil)
-	defer client.close()
-	l := newCourier(d, p).attempt(ctx, p, client, &bridge.Delivery{Event: sample(), Format: FormatStandard, FormatVersion: 1})
+	l := newSender(t, local(server.URL), nil).try(ctx, nil)
 	if !l.cut {
 		t.Errorf("got %+v, want it marked as cut", l)
 	}

@@ -109,44 +109,33 @@ func keys(n, lanes int) []string {
 func BenchmarkDrain(b *testing.B) {
 	for _, lanes := range []int{benchEvents, 20 * benchWorkers} {
 		b.Run(fmt.Sprintf("lanes=%d", lanes), func(b *testing.B) {
-			receiver := &counter{}
-			server := httptest.NewServer(receiver)
-			defer server.Close()
-			body := benchBodyOf(b)
-			all := keys(benchEvents, lanes)
-			var ours, theirs []float64
-			for b.Loop() {
-				b.StopTimer()
-				receiver.expect(benchEvents)
-				theirs = append(theirs, bare(b, server.URL, body, benchEvents))
-				h := open(b)
-				destinations := h.numbers("shop")
-				for chunk := range slices.Chunk(all, 1000) {
+			compare(b, func(h *house, destinations []int64, _ func()) {
+				for chunk := range slices.Chunk(keys(benchEvents, lanes), 1000) {
 					h.commit(benchBody, destinations, chunk...)
 				}
-				receiver.expect(benchEvents)
-				b.StartTimer()
-				began := time.Now()
-				h.run(outbound.Destination{Name: "shop", URL: server.URL, Concurrency: benchWorkers})
-				<-receiver.done
-				h.wait(func() bool { return h.db.Backlog() == 0 })
-				ours = append(ours, benchEvents/time.Since(began).Seconds())
-				b.StopTimer()
-				h.halt(false)
-				b.StartTimer()
-			}
-			report(b, ours, theirs)
+			}, func(_ *house, _ []int64, run func()) { run() })
 		})
 	}
 }
 
 // BenchmarkCommitToArrival commits events in the chunks of a run while they are being delivered.
 func BenchmarkCommitToArrival(b *testing.B) {
+	all := keys(benchEvents, benchEvents)
+	compare(b, func(_ *house, _ []int64, run func()) { run() }, func(h *house, destinations []int64, _ func()) {
+		for chunk := range slices.Chunk(all, 500) {
+			h.commit(benchBody, destinations, chunk...)
+			h.d.Wake(destinations...)
+		}
+	})
+}
+
+// compare measures from the beginning of work until all events have arrived and are settled, beside the yardstick. One
+// of before and work runs the dispatcher.
+func compare(b *testing.B, before, work func(h *house, destinations []int64, run func())) {
 	receiver := &counter{}
 	server := httptest.NewServer(receiver)
 	defer server.Close()
 	body := benchBodyOf(b)
-	all := keys(benchEvents, benchEvents)
 	var ours, theirs []float64
 	for b.Loop() {
 		b.StopTimer()
@@ -154,14 +143,12 @@ func BenchmarkCommitToArrival(b *testing.B) {
 		theirs = append(theirs, bare(b, server.URL, body, benchEvents))
 		h := open(b)
 		destinations := h.numbers("shop")
-		h.run(outbound.Destination{Name: "shop", URL: server.URL, Concurrency: benchWorkers})
+		run := func() { h.run(outbound.Destination{Name: "shop", URL: server.URL, Concurrency: benchWorkers}) }
 		receiver.expect(benchEvents)
+		before(h, destinations, run)
 		b.StartTimer()
 		began := time.Now()
-		for chunk := range slices.Chunk(all, 500) {
-			h.commit(benchBody, destinations, chunk...)
-			h.d.Wake(destinations...)
-		}
+		work(h, destinations, run)
 		<-receiver.done
 		h.wait(func() bool { return h.db.Backlog() == 0 })
 		ours = append(ours, benchEvents/time.Since(began).Seconds())

@@ -41,6 +41,15 @@ func (a *arrivals) during(wait time.Duration, status func() int) receiver {
 	}
 }
 
+// backlog is a ledger with n deliveries to destination 1, each in a lane of its own.
+func backlog(t *testing.T, n int) (*ledger, *arrivals) {
+	l := newLedger(t)
+	for range n {
+		l.add(1, "")
+	}
+	return l, &arrivals{}
+}
+
 func always(status int) func() int { return func() int { return status } }
 
 func (a *arrivals) count() int { a.mu.Lock(); defer a.mu.Unlock(); return len(a.times) }
@@ -59,10 +68,7 @@ func goroutines(method string) (n int) {
 
 func TestPauseHoldsAndResumeGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 100 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 100)
 		destination := to(1, "http://shop.test/")
 		destination.Concurrency = 4
 		d, _ := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
@@ -88,10 +94,7 @@ func TestPauseHoldsAndResumeGoesOn(t *testing.T) {
 
 func TestReceiverDisables(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 20 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 20)
 		var mu sync.Mutex
 		status := 410
 		var notices []Notice
@@ -169,10 +172,7 @@ func TestRetryAfterBindsThatEventOnly(t *testing.T) {
 
 func TestConcurrencyHalvesAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 64 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 64)
 		var mu sync.Mutex
 		status := 503
 		destination := to(1, "http://shop.test/")
@@ -200,10 +200,7 @@ func TestConcurrencyHalvesAndRecovers(t *testing.T) {
 
 func TestTimeoutHalvesToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 64 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 64)
 		_, _ = running(t, l, Options{Transport: a.during(time.Hour, always(200))}, to(1, "http://shop.test/"))
 		pass(16 * time.Second)
 		if a.most != 16 || a.now != 8 {
@@ -217,10 +214,7 @@ func TestTimeoutHalvesToo(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 100 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 100)
 		destination := to(1, "http://shop.test/")
 		destination.Rate = 10
 		d, _ := running(t, l, Options{Transport: a.during(0, always(200))}, destination)
@@ -263,10 +257,7 @@ func TestFirstWaitCountsFromTheEvent(t *testing.T) {
 
 func TestDestinationThatIsDownCostsOthersNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 2000 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 2000)
 		down, up := to(1, "http://down.test/"), to(2, "http://up.test/")
 		hang, quick := (&arrivals{}).during(time.Hour, always(200)), a.during(time.Millisecond, always(200))
 		d, _ := running(t, l, Options{Transport: receiver(func(r *http.Request) (*http.Response, error) {

@@ -13,10 +13,7 @@ import (
 
 func TestReloadChangesWhatIsQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 40 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 40)
 		destination := to(1, "http://old.test/")
 		destination.Concurrency = 1
 		d, _ := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
@@ -46,10 +43,7 @@ func TestReloadChangesWhatIsQueued(t *testing.T) {
 
 func TestRemovedDestinationFinishesAndHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 10 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 10)
 		destination := to(1, "http://shop.test/")
 		destination.Concurrency = 2
 		d, end := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)
@@ -82,10 +76,7 @@ func TestRemovedDestinationFinishesAndHolds(t *testing.T) {
 
 func TestRemovedAndBackWhileInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 10 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 10)
 		destination := to(1, "http://shop.test/")
 		destination.Concurrency = 2
 		d, _ := running(t, l, Options{Transport: a.during(time.Second, always(200))}, destination)

@@ -36,18 +36,7 @@ func sent(t *testing.T, destination Destination, change func(*bridge.Delivery)) 
 	defer server.Close()
 	destination.URL = server.URL + "/hooks?tenant=7"
 	destination.Allow = networks("127.0.0.0/8", "::1/128")
-	d := New(nil, Options{UserAgent: "hookbridge/test"})
-	p, err := d.plan(destination)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := newClient(p, nil)
-	defer client.close()
-	delivery := bridge.Delivery{ID: 1, Destination: destination.Number, Event: sample(), Format: FormatStandard, FormatVersion: Version}
-	if change != nil {
-		change(&delivery)
-	}
-	l := newCourier(d, p).attempt(t.Context(), p, client, &delivery)
+	l := newSender(t, destination, nil).try(t.Context(), change)
 	server.Close()
 	if l.verdict != bridge.Delivered {
 		t.Fatalf("got %v: %s", l.verdict, l.attempt.Error)

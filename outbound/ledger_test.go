@@ -213,16 +213,36 @@ func eventually(t *testing.T, done func() bool) {
 	}
 }
 
-// try makes one attempt at a sample delivery.
-func try(t testing.TB, destination Destination, transport http.RoundTripper) *landing {
+// sender makes attempts at a sample delivery, one after another by the same client.
+type sender struct {
+	courier *courier
+	client  *client
+}
+
+func newSender(t testing.TB, destination Destination, transport http.RoundTripper) sender {
 	t.Helper()
 	d := New(nil, Options{UserAgent: "hookbridge/test"})
 	p, err := d.plan(destination)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := newClient(p, transport)
-	defer client.close()
-	delivery := bridge.Delivery{ID: 1, Destination: destination.Number, Event: sample(), Format: FormatStandard, FormatVersion: Version}
-	return newCourier(d, p).attempt(t.Context(), p, client, &delivery)
+	s := sender{newCourier(d, p), newClient(p, transport)}
+	t.Cleanup(s.client.close)
+	return s
+}
+
+// try makes an attempt, after what may be changed of the delivery.
+func (s sender) try(ctx context.Context, change func(*bridge.Delivery)) *landing {
+	p := s.courier.plan
+	delivery := bridge.Delivery{ID: 1, Destination: p.Number, Event: sample(), Format: FormatStandard, FormatVersion: Version}
+	if change != nil {
+		change(&delivery)
+	}
+	return s.courier.attempt(ctx, p, s.client, &delivery)
+}
+
+// try makes one attempt at a sample delivery.
+func try(t testing.TB, destination Destination, transport http.RoundTripper) *landing {
+	t.Helper()
+	return newSender(t, destination, transport).try(t.Context(), nil)
 }

@@ -14,10 +14,7 @@ import (
 
 func TestStoreThatCannotTakeOutcomes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range maxUnsettled + 500 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, maxUnsettled+500)
 		l.refuse = fmt.Errorf("settle: %w", bridge.ErrFull)
 		var out strings.Builder
 		destination := to(1, "http://shop.test/")
@@ -44,10 +41,7 @@ func TestStoreThatCannotTakeOutcomes(t *testing.T) {
 
 func TestStopFinishesWhatFlies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 50 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 50)
 		_, end := running(t, l, Options{Transport: a.during(10*time.Second, always(200))}, to(1, "http://shop.test/"))
 		pass(time.Second)
 		began := time.Now()
@@ -62,10 +56,7 @@ func TestStopFinishesWhatFlies(t *testing.T) {
 
 func TestEndOfDrainCutsAndRecordsNothingOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 50 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 50)
 		_, end := running(t, l, Options{Transport: a.during(10*time.Second, always(200))}, to(1, "http://shop.test/"))
 		pass(time.Second)
 		began := time.Now()
@@ -80,10 +71,7 @@ func TestEndOfDrainCutsAndRecordsNothingOfIt(t *testing.T) {
 
 func TestStopSaysWhatCouldNotBeRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := newLedger(t), &arrivals{}
-		for range 3 {
-			l.add(1, "")
-		}
+		l, a := backlog(t, 3)
 		l.refuse = bridge.ErrFull
 		_, end := running(t, l, Options{Transport: a.during(0, always(200))}, to(1, "http://shop.test/"))
 		pass(time.Minute)
