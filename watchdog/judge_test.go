@@ -68,11 +68,7 @@ func TestAnAuditFindsPartialLoss(t *testing.T) {
 }
 
 func TestLateWebhooksRevertAFallbackAndDoubleTheGrace(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x", "y")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
+	s := fallen(t, Config{}, "x", "y")
 	s.wait(time.Minute)
 	s.hook("x")
 	s.want(Recovering) // one of them is still missed
@@ -95,11 +91,7 @@ func TestLateWebhooksRevertAFallbackAndDoubleTheGrace(t *testing.T) {
 }
 
 func TestANewChangeOfAMissedKeyDoesNotRevert(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
+	s := fallen(t, Config{}, "x")
 	s.wait(time.Hour)
 	s.m.Webhook(s.now, Webhook{Key: "x", Sent: s.now.Add(-time.Second)})
 	s.want(Recovering, "fallback>recovering")
@@ -189,11 +181,7 @@ func TestALookupTellsOnceItKnowsTheKey(t *testing.T) {
 }
 
 func TestAFallbackIsNotRevertedWhileMoreMayBeMissed(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
+	s := fallen(t, Config{}, "x")
 	s.poll(Degraded, updated("y")...)
 	s.wait(time.Minute)
 	s.hook("x")
@@ -203,11 +191,7 @@ func TestAFallbackIsNotRevertedWhileMoreMayBeMissed(t *testing.T) {
 }
 
 func TestWhatFallbackFindsIsNotHeldAgainstTheRecovery(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
+	s := fallen(t, Config{}, "x")
 	s.poll(Degraded, updated("y")...)
 	s.wait(time.Minute)
 	s.hook("a")

@@ -42,6 +42,16 @@ func listening(t *testing.T, cfg Config) *script {
 	return s
 }
 
+// fallen is a machine that listened, fell silent and found these keys changed without a webhook.
+func fallen(t *testing.T, cfg Config, keys ...string) *script {
+	s := listening(t, cfg)
+	s.silence()
+	s.poll(Probe, updated(keys...)...)
+	s.wait(5 * time.Minute)
+	s.want(Fallback)
+	return s
+}
+
 func (s *script) wait(d time.Duration) { s.now = s.now.Add(d); s.next() }
 
 func (s *script) next() Decision {
@@ -246,11 +256,7 @@ func TestAFailedProbeProvesNothing(t *testing.T) {
 }
 
 func TestFallbackEndsByWebhooksThatProveThemselves(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
+	s := fallen(t, Config{}, "x")
 	for range 10 {
 		s.wait(time.Hour)
 		s.poll(Degraded, updated("x", "y")...)

@@ -45,11 +45,7 @@ func TestARestartContinuesWhereItWas(t *testing.T) {
 }
 
 func TestARestartInFallbackKeepsTheProof(t *testing.T) {
-	s := listening(t, Config{})
-	s.silence()
-	s.poll(Probe, updated("x", "y")...)
-	s.wait(5 * time.Minute)
-	s.want(Fallback)
+	s := fallen(t, Config{}, "x", "y")
 	memory, err := json.Marshal(s.m)
 	if err != nil {
 		t.Fatal(err)

@@ -193,7 +193,7 @@ func (w *world) webhook(key string, version int) {
 	w.ask()
 }
 
-// stop ends the daemon for a while.
+// restartAfter ends the daemon for a while.
 func (w *world) restartAfter(d time.Duration) {
 	memory, err := w.m.MarshalJSON()
 	if err != nil {
