@@ -63,8 +63,8 @@ var Dialects = []string{
 // addressed are the dialects that sign the address they send to.
 var addressed = []string{"hubspot", "square"}
 
-// SignsURL reports whether the address is part of what is signed, so that public_url must say what it is.
-func (v Verify) SignsURL() bool {
+// signsURL reports whether the address is part of what is signed, so that public_url must say what it is.
+func (v Verify) signsURL() bool {
 	return slices.Contains(addressed, v.Dialect) || v.HMAC != nil && strings.Contains(v.HMAC.Sign, "{url}")
 }
 
@@ -100,7 +100,7 @@ func (l *loading) verify(r *attr.Reader, receiver *hclsyntax.Block) Verify {
 		return v
 	}
 	v.Secrets = verifySecrets(c)
-	if v.SignsURL() && !l.public {
+	if v.signsURL() && !l.public {
 		c.Errorf(b.LabelRanges[0], "Missing public_url", `The sender signs the address that it sends to, which has to be known: bridge { public_url = "https://…" }.`)
 	}
 	if l.options.Rules.Verify != nil && c.Errors() == before {

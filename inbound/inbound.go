@@ -33,18 +33,13 @@ type Inbox interface {
 type Options struct {
 	Logger *slog.Logger // nil: discards
 
-	BodyTimeout   time.Duration // for a client to send a body; default 15s
 	AcceptTimeout time.Duration // for the inbox; default 20s, a little more than senders wait
 	Memory        int64         // bytes of bodies held at a time; default 256 MiB. Beyond, clients are sent away
-	MaxConns      int           // connections at a time on a listener of our own; default 16384
 }
 
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.BodyTimeout <= 0 {
-		o.BodyTimeout = 15 * time.Second
 	}
 	if o.AcceptTimeout <= 0 {
 		o.AcceptTimeout = 20 * time.Second
@@ -52,11 +47,10 @@ func (o Options) withDefaults() Options {
 	if o.Memory <= 0 {
 		o.Memory = 256 << 20
 	}
-	if o.MaxConns <= 0 {
-		o.MaxConns = 16384
-	}
 	return o
 }
+
+const bodyTimeout = 15 * time.Second // for a client to send a body
 
 // Server answers for all receivers of a bridge. It is a http.Handler for paths that begin with Prefix, to be served by
 // itself or by another server.
@@ -169,7 +163,7 @@ func (b *budget) give(n int64) { b.left.Add(n) }
 
 // ServeHTTP answers one webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	deadline(w, time.Now().Add(s.options.BodyTimeout))
+	deadline(w, time.Now().Add(bodyTimeout))
 	set := s.set.Load()
 	name, _ := strings.CutPrefix(request.URL.Path, Prefix)
 	r := set.receivers[name]

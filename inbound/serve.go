@@ -20,6 +20,7 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 75 * time.Second
+	maxConns      = 16384 // at a time
 )
 
 // Listen opens the address webhooks are sent to, for TLS where there is a certificate.
@@ -35,7 +36,7 @@ func (s *Server) Listen(ctx context.Context, address, certFile, keyFile string) 
 	if err != nil {
 		return nil, fmt.Errorf("listen for webhooks: %w", err)
 	}
-	listener = netutil.LimitListener(listener, s.options.MaxConns)
+	listener = netutil.LimitListener(listener, maxConns)
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}
@@ -54,9 +55,9 @@ func (s *Server) TLS(certFile, keyFile string) (*tls.Config, error) {
 // Serve answers on a listener until ctx ends, then finishes what was begun until drain ends. It closes the listener.
 func (s *Server) Serve(ctx, drain context.Context, listener net.Listener) error {
 	server := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout + s.options.BodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout + bodyTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		// The body has its own deadline; this one is for an answer that nobody reads.
-		WriteTimeout: headerTimeout + s.options.BodyTimeout + s.options.AcceptTimeout,
+		WriteTimeout: headerTimeout + bodyTimeout + s.options.AcceptTimeout,
 		ErrorLog:     slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug), // mostly strangers and their TLS
 	}
 	var group errgroup.Group

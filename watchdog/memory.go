@@ -34,7 +34,6 @@ type memory struct {
 
 	Webhooks int64  `json:"webhooks"` // ever
 	Missed   int64  `json:"missed"`   // ever
-	Audits   int64  `json:"audits"`   // ever
 	Probes   int    `json:"probes"`   // fruitless, on ProbeDay
 	ProbeDay string `json:"probe_day"`
 }

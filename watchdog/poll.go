@@ -46,9 +46,6 @@ func (m *Machine) PollEnded(now time.Time, result PollResult) {
 		return
 	}
 	m.retries, m.retryAt = 0, time.Time{}
-	if run.reason == Audit {
-		m.state.Audits++
-	}
 	m.state.NextAudit = t.Add(m.audit())
 	traffic := m.state.Detector.Last.After(m.state.Polled)
 	m.state.Polled = t
