@@ -31,7 +31,7 @@ func TestOfficialLibraryAgrees(t *testing.T) {
 		body := rapid.SliceOf(rapid.Byte()).Draw(t, "body")
 		at := time.Unix(rapid.Int64Range(0, 1<<35).Draw(t, "at"), 0)
 
-		ours := Sign([]Key{k}, id, at, body)
+		ours := sign([]Key{k}, id, at, body)
 		if err := theirs.VerifyIgnoringTimestamp(body, headers(id, at.Unix(), ours)); err != nil {
 			t.Fatalf("theirs refuses ours: %v", err)
 		}

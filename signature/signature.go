@@ -358,12 +358,3 @@ func Verify(keys []Key, header http.Header, body []byte, now time.Time) error {
 	_, err := Standard.Verify(keys, Request{Header: header, Body: body}, now)
 	return err
 }
-
-// Sign returns the value of the signature header in the Standard dialect; empty when no key can sign.
-func Sign(keys []Key, id string, at time.Time, body []byte) string {
-	headers, err := Standard.Sign(keys, Message{ID: id, At: at, Body: body})
-	if err != nil {
-		return ""
-	}
-	return headers[len(headers)-1].Value
-}

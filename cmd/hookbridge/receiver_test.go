@@ -32,10 +32,13 @@ func post(t *testing.T, key signature.Key, url, id, body string, headers ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	request.Header.Set("webhook-id", id)
-	request.Header.Set("webhook-timestamp", strconv.FormatInt(now.Unix(), 10))
-	request.Header.Set("webhook-signature", signature.Sign([]signature.Key{key}, id, now, []byte(body)))
+	signed, err := signature.Standard.Sign([]signature.Key{key}, signature.Message{ID: id, At: time.Now(), Body: []byte(body)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range signed {
+		request.Header.Set(h.Name, h.Value)
+	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
