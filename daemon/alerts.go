@@ -59,7 +59,7 @@ func (d *Daemon) tellRun(j *job, report bridge.RunReport) {
 	now := told
 	switch {
 	case report.Outcome != bridge.RunFailed:
-		now.failing, now.stalled = false, false
+		now.failing = false
 	case report.Failures >= failuresToTell:
 		now.failing = true
 	}
@@ -69,7 +69,7 @@ func (d *Daemon) tellRun(j *job, report bridge.RunReport) {
 	if now.failing && !told.failing {
 		d.announce(jobFailing, j.subject(), report.Origin, map[string]any{"job": j.cfg.Name, "failures": report.Failures, "error": report.Error})
 	}
-	if !now.failing && (told.failing || told.stalled) {
+	if !now.failing && told.failing {
 		d.log.Info("job has recovered", "job", j.cfg.Name)
 		d.announce(jobRecovered, j.subject(), report.Origin, map[string]any{"job": j.cfg.Name})
 	}
@@ -87,8 +87,7 @@ func (d *Daemon) tellRun(j *job, report bridge.RunReport) {
 
 // told is what has been told of a job, so that nothing is told twice.
 type told struct {
-	failing bool
-	stalled bool
+	failing bool // so many failed runs in a row, or no run that ended in three intervals
 	held    int64
 }
 
@@ -106,8 +105,8 @@ func (d *Daemon) stalled(j *job) {
 	since := j.ended.UTC()
 	d.log.Error("no run of the job has ended in three intervals", "job", j.cfg.Name, "since", since.Round(time.Second),
 		"hint", "the source is slow or hangs; lower the job's timeout or poll less often")
-	if !j.told.failing && !j.told.stalled {
-		j.told.stalled = true
+	if !j.told.failing {
+		j.told.failing = true
 		data := map[string]any{"job": j.cfg.Name, "failures": j.state.LastRun.Failures, "error": "no run has ended since " + since.Format(time.RFC3339)}
 		d.pool.beside(func() { d.announce(jobFailing, j.subject(), bridge.Schedule, data) })
 	}

@@ -115,6 +115,43 @@ func TestTickThatFindsItsJobRunningIsSkippedAndCounted(t *testing.T) {
 	})
 }
 
+// A run that hangs is told of while it still goes; that it fails in the end is not the recovery.
+func TestAJobThatHangsRecoversWithARunThatEndsWell(t *testing.T) {
+	b := newBench(t, jobEvery("@every 10s", ""))
+	synctest.Test(t, func(t *testing.T) {
+		p := &inProcess{}
+		p.answer = func(n int) (int, http.Header, string, time.Duration) {
+			switch n {
+			case 1:
+				return 500, nil, "no", 55 * time.Second
+			case 2, 3, 4:
+				return 500, nil, "no", 0
+			}
+			return fine(n)
+		}
+		t0 := time.Now()
+		simulate(t, b, p, 3*time.Minute, func(d *Daemon) {
+			if diff := cmp.Diff([]string{"bridge.job.failing job/orders 40s", "bridge.job.recovered job/orders 1m40s"}, alertsTold(t, d, t0)); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	})
+}
+
+// alertsTold lists the bridge's own events, with when they were told.
+func alertsTold(t *testing.T, d *Daemon, t0 time.Time) []string {
+	t.Helper()
+	events, err := d.Events(context.Background(), bridge.EventQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range events {
+		told = append(told, e.Type+" "+e.Key+" "+e.Time.Sub(t0.UTC()).Round(time.Second).String())
+	}
+	return told
+}
+
 func TestFailingJobBacksOffTellsAndRecovers(t *testing.T) {
 	b := newBench(t, jobEvery("@every 10s", ""))
 	synctest.Test(t, func(t *testing.T) {
@@ -127,16 +164,8 @@ func TestFailingJobBacksOffTellsAndRecovers(t *testing.T) {
 		}
 		t0 := time.Now()
 		simulate(t, b, p, 6*time.Minute, func(d *Daemon) {
-			var told []string
-			events, err := d.Events(context.Background(), bridge.EventQuery{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range events {
-				told = append(told, e.Type+" "+e.Key+" "+e.Time.Sub(t0.UTC()).Round(time.Second).String())
-			}
 			want := []string{"bridge.job.failing job/orders 20s", "bridge.job.recovered job/orders 4m30s"}
-			if d := cmp.Diff(want, told); d != "" {
+			if d := cmp.Diff(want, alertsTold(t, d, t0)); d != "" {
 				t.Errorf("told (-want +got):\n%s", d)
 			}
 		})
