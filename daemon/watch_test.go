@@ -250,6 +250,30 @@ func TestLookUpsFetchTheRecordThatIsNamed(t *testing.T) {
 	}
 }
 
+// An address that the source never asks will not be asked later either: the webhook fails, and waits for nobody.
+func TestALookUpElsewhereFails(t *testing.T) {
+	source, sink := newLegacy(t, `{"id":1,"v":1}`), newReceiver(t)
+	d := newBench(t, watched(source.URL, sink.URL, `on_event = "lookup"`, `
+  lookup {
+    url = event.body.self
+  }`)).open()
+	serve(t, d)
+	poll(t, d, "orders")
+	hook(t, d, "m1", `{"self":"http://elsewhere.invalid/records/1"}`)
+	hook(t, d, "m2", `{"self":"`+source.URL+`/records/%2e%2e/admin"}`)
+	for inboundStates(t, d)["received"] > 0 {
+	}
+	views, err := d.Inbounds(t.Context(), bridge.InboundQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"not of the source's own origin", "url leads upwards"} {
+		if v := views[i]; v.State != bridge.InboundFailed || !strings.Contains(v.Reason, want) {
+			t.Errorf("%s is %s: %q; want it failed: %q", v.DeliveryID, v.State, v.Reason, want)
+		}
+	}
+}
+
 // A webhook source falls silent without a cause, then really breaks, then comes back: the story the watchdog is for.
 func TestTheWatchdogFindsABrokenWebhookAndGoesBack(t *testing.T) {
 	b := newBench(t, strings.Replace(watched("http://legacy.test", "http://127.0.0.1:1", `

@@ -19,7 +19,7 @@ var _ bridge.Looker = (*Source)(nil)
 
 // Lookup fetches one record by GET, whatever the method of the source, with its login, headers, caps and rate; see
 // bridge.Looker. Only an address of the source's own origin is asked, because its credentials go along. 404 and 410 say
-// that there is no such record. An error may be a *bridge.BusyError.
+// that there is no such record. An error may be a *bridge.BusyError, or bridge.ErrRefused for another address.
 func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMessage, bool, error) {
 	path, err := decode.ParsePath(record)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMes
 	}
 	target, err := s.target("lookup", url)
 	if err != nil {
-		return nil, false, s.lost(err)
+		return nil, false, &fetchError{text: s.lost(err).Error(), cause: bridge.ErrRefused}
 	}
 	body, _, err := s.single().lookup(ctx, target, path)
 	switch {
