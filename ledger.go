@@ -51,9 +51,10 @@ type RunReport struct {
 	Gap       bool          `json:"gap,omitempty"` // nothing of a source's last window was left: records may have come and gone unseen
 	Complete  bool          `json:"complete"`
 	Stable    bool          `json:"stable"`
-	Failures  int64         `json:"failures"`     // failed runs in a row, this one included
-	Missed    int64         `json:"ticks_missed"` // ticks skipped since ever because the job was running
-	LastEnded time.Time     `json:"last_ended"`   // when a run last ended well
+	Open      string        `json:"open,omitempty"` // identity of a new baseline that goes on, because records moved while it was taken
+	Failures  int64         `json:"failures"`       // failed runs in a row, this one included
+	Missed    int64         `json:"ticks_missed"`   // ticks skipped since ever because the job was running
+	LastEnded time.Time     `json:"last_ended"`     // when a run last ended well
 	// LastReconciled is when a complete comparison was last begun that ended well.
 	LastReconciled time.Time `json:"last_reconciled,omitzero"`
 }

@@ -147,6 +147,7 @@ type modelJob struct {
 	identity string // of what the snapshot was taken of
 	done     bool   // baselined
 	empty    bool   // the last answer was the first empty one
+	again    bool   // the last run left a new baseline open
 	old      int    // rule of the last complete run
 	sequence int64
 	last     time.Time
@@ -218,12 +219,13 @@ func (j *modelJob) run(r reading) plan {
 		}
 		return p
 	}
+	open := false // the baseline goes on
 	p.then = func(j *modelJob) {
-		j.done, j.empty = true, false
-		if complete {
+		j.done, j.empty = j.done || !open, false
+		if !open && (complete || silent) {
 			j.old = j.Rule
 		}
-		if complete || j.identity == "" {
+		if !open && (complete || silent) || j.identity == "" {
 			j.identity = j.modelConf.identity()
 		}
 	}
@@ -252,14 +254,32 @@ func (j *modelJob) run(r reading) plan {
 		}
 		p.rows[key] = row
 	}
-	if complete {
-		j.judge(p, r, silent)
+	switch {
+	case silent:
+		open = j.renew(p, r)
+	case complete:
+		j.judge(p, r)
 	}
 	return p
 }
 
+// renew lets go of the records that a new baseline lacks, and reports whether some still wait for proof.
+func (j *modelJob) renew(p plan, r reading) (open bool) {
+	for key, row := range j.rows {
+		if _, shown := r.bodies[key]; shown {
+			continue
+		}
+		if r.stable || j.again && (row.Absent.Held || row.Absent.Scans > 0) {
+			delete(p.rows, key)
+			continue
+		}
+		p.rows[key], open = modelRow{Body: row.Body, Absent: modelAbsence{Scans: 1}}, !j.again
+	}
+	return open
+}
+
 // judge says what becomes of the records that a complete reading lacks.
-func (j *modelJob) judge(p plan, r reading, silent bool) {
+func (j *modelJob) judge(p plan, r reading) {
 	total, absent, held := len(j.rows), 0, 0
 	for key := range r.bodies {
 		if _, there := j.rows[key]; !there {
@@ -272,9 +292,6 @@ func (j *modelJob) judge(p plan, r reading, silent bool) {
 			continue
 		}
 		switch a := &row.Absent; {
-		case silent:
-			delete(p.rows, key)
-			continue
 		case a.Rejected:
 			continue
 		case a.Held:

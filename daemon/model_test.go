@@ -290,10 +290,22 @@ func (m *machine) pick(t *rapid.T) *modelJob {
 	return m.jobs[rapid.SampledFrom(slices.Sorted(maps.Keys(m.jobs))).Draw(t, "job")]
 }
 
+// recall takes from the job what a power cut may have made it forget: that its baseline waits for a second look.
+func (m *machine) recall(t *rapid.T, j *modelJob) {
+	now, err := m.d.job(j.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.mu.Lock()
+	defer now.mu.Unlock()
+	j.again = now.state.LastRun.Open == now.identity
+}
+
 // poll runs a job once and holds what came of it against the model.
 func (m *machine) poll(t *rapid.T, j *modelJob, fuse int) {
 	s := m.shelves[j.List]
 	s.shown()
+	m.recall(t, j)
 	m.power.light(fuse)
 	report, err := m.d.Poll(t.Context(), j.name)
 	cut := m.power.put()

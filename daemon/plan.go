@@ -255,7 +255,11 @@ func (s *survey) warnings() []string {
 		out = append(out, fmt.Sprintf("quarantined: page %d, item %d: %s", q.Page, q.Item, q.Reason))
 	}
 	if !s.report.Stable && s.scan != nil {
-		out = append(out, "items moved between pages while reading; this run would delete nothing")
+		text := "items moved between pages while reading; this run would delete nothing"
+		if s.report.Open != "" {
+			text = "items moved between pages while reading; the new baseline waits for a second poll"
+		}
+		out = append(out, text)
 	}
 	if s.finish.Empty {
 		out = append(out, "the source is empty; the baseline waits for a second poll that agrees")

@@ -318,7 +318,7 @@ func (r *run) conclude(err error) bridge.RunReport {
 		return r.report
 	}
 	if err != nil {
-		r.report.Outcome, r.report.Error, r.report.Failures = bridge.RunFailed, err.Error(), last.Failures+1
+		r.report.Outcome, r.report.Error, r.report.Failures, r.report.Open = bridge.RunFailed, err.Error(), last.Failures+1, last.Open
 		j.state.LastRun = r.report
 		d.store.RecordRun(j.state.Number, r.report, nil)
 		return r.report

@@ -350,7 +350,9 @@ func (s *survey) ended(ctx context.Context) error {
 	s.report.Seen = s.scan.Records()
 	s.report.Complete = s.outcome.Complete && s.report.Bad == 0
 	s.report.Stable = s.outcome.Stable && s.scan.Stable()
-	s.finish = bridge.Finish{Baselined: true, Complete: s.report.Complete}
+	// A window has shown all it has. A new baseline is what its first run takes in, complete or not, as the very first is.
+	whole := s.report.Complete || s.outcome.Window && s.report.Bad == 0 || s.silent
+	s.finish = bridge.Finish{Baselined: true, Complete: whole}
 	if (s.report.Complete || s.outcome.Incremental && s.report.Bad == 0) && s.report.Stable {
 		s.finish.Checkpoint = s.outcome.Next
 	}
@@ -360,15 +362,28 @@ func (s *survey) ended(ctx context.Context) error {
 		s.confirm = true
 		return nil
 	}
-	if !s.report.Complete {
+	if !s.report.Complete && !s.silent {
 		return nil
 	}
 	var lacking []int64
 	s.scan.Unseen(func(_ int, id int64) { lacking = append(lacking, id) })
 	if s.silent {
-		return s.deletes(ctx, lacking)
+		return s.renew(ctx, lacking)
 	}
 	return s.judge(ctx, lacking)
+}
+
+// renew drops what a new baseline lacks. Where items moved a second look has to agree: what only slipped through must not
+// be told as created by the next one.
+func (s *survey) renew(ctx context.Context, lacking []int64) error {
+	again := s.state.LastRun.Open == s.identity
+	s.judged = diff.Renew(s.memory.index, lacking, s.report.Stable, again)
+	s.confirm = len(s.judged.Counted) > 0
+	if s.confirm && !again {
+		s.report.Open = s.identity
+		s.finish.Baselined, s.finish.Complete = s.state.Baselined, false
+	}
+	return s.deletes(ctx, s.judged.Deletes)
 }
 
 func (s *survey) judge(ctx context.Context, lacking []int64) error {

@@ -73,6 +73,21 @@ func (p Policy) Judge(index *Index, lacking []int64, stable bool) Judgement {
 	return j
 }
 
+// Renew is Judge for a new baseline, which lets go of what it lacks without a word and of whatever was counted, held or
+// rejected before it. What a scan lacks while items move may have slipped through, so it takes a second such scan in a row
+// to lack it, again; what only the second lacks is absent as in any other scan.
+func Renew(index *Index, lacking []int64, stable, again bool) Judgement {
+	var j Judgement
+	for _, id := range lacking {
+		if stable || again && index.Absence(id).Scans > 0 {
+			j.Deletes = append(j.Deletes, id)
+		} else {
+			j.Counted = append(j.Counted, bridge.Absence{ID: id, Scans: 1})
+		}
+	}
+	return j
+}
+
 // Lacking lists the absent rows that wait for proof or for a person: what the same bytes as last time lack once more.
 func (x *Index) Lacking() []int64 {
 	var ids []int64

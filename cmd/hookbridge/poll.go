@@ -67,6 +67,8 @@ func (a *app) tellRun(job, command string, r bridge.RunReport, words string, con
 func (a *app) runWords(r bridge.RunReport) string {
 	took := span(r.Took)
 	switch {
+	case r.Open != "":
+		return fmt.Sprintf("%s taken in silently in %s; some moved while they were read, so the baseline waits for a second poll", count(r.Seen, "record"), took)
 	case r.Outcome == bridge.RunBaseline:
 		return fmt.Sprintf("%s taken in silently as the baseline in %s; from now on changes are told", count(r.Seen, "record"), took)
 	case r.Outcome == bridge.RunUnchanged && r.Seen == 0 && r.Silent == 0:
