@@ -19,7 +19,7 @@ func pollCommand(a *app) *cobra.Command {
 		Long: `Run a job once, now, and wait for its end. The running daemon does it; where none runs it is done here, and
 what is to be delivered waits for hookbridge run. Exit code 1 where the run failed.
 --json: {at, took_ns, origin, outcome, error, pages, bytes, seen, created, updated, deleted, silent, skipped, left_alone, bad,
-stale, pending, held, gap, complete, stable, failures, ticks_missed, last_ended, last_reconciled}.`,
+stale, pending, held, gap, complete, stable, open, failures, ticks_missed, last_ended, last_reconciled}.`,
 		Args:              between(1, 1, "the name of a job"),
 		ValidArgsFunction: first(a.names(jobNames)),
 		RunE: action(func(ctx context.Context, args []string) error {
