@@ -49,6 +49,14 @@ func TestSigV4OfAWS(t *testing.T) {
 		{"get-unreserved", "GET", "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "", "", "host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"},
 		{"post-vanilla", "POST", "/", "", "", "host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"},
 		{"post-vanilla-query", "POST", "/?Param1=value1", "", "", "host;x-amz-date", "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"},
+		{"get-vanilla-query-order-encoded", "GET", "/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1", "", "", "host;x-amz-date", "371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac"},
+		{"get-vanilla-utf8-query", "GET", "/?ሴ=bar", "", "", "host;x-amz-date", "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04"},
+		{"get-relative-normalized", "GET", "/example/..", "", "", "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+		{"get-relative-relative-normalized", "GET", "/example1/example2/../..", "", "", "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+		{"get-slash-dot-slash-normalized", "GET", "/./", "", "", "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+		{"get-slash-pointless-dot-normalized", "GET", "/./example", "", "", "host;x-amz-date", "ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5"},
+		{"get-slash-normalized", "GET", "//", "", "", "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"},
+		{"get-slashes-normalized", "GET", "//example//", "", "", "host;x-amz-date", "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84"},
 		{"post-x-www-form-urlencoded", "POST", "/", "application/x-www-form-urlencoded", "Param1=value1", "content-type;host;x-amz-date", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"},
 	} {
 		req, err := http.NewRequest(test.method, "https://example.amazonaws.com"+test.url, strings.NewReader(test.body))
@@ -59,12 +67,30 @@ func TestSigV4OfAWS(t *testing.T) {
 		if test.kind != "" {
 			req.Header.Set("Content-Type", test.kind)
 		}
+		sent := req.URL.EscapedPath()
 		if err := l.signAt(req, at); err != nil {
 			t.Fatal(err)
+		}
+		if got, _, _ := strings.Cut(req.URL.RequestURI(), "?"); got != sent {
+			t.Errorf("%s: the path is sent as %s", test.name, got)
 		}
 		want := "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=" + test.signed + ", Signature=" + test.want
 		if got := req.Header.Get("Authorization"); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", test.name, got, want)
+		}
+	}
+}
+
+// A parameter that the signer cannot read is not left out in silence: the source would answer something else.
+func TestSigV4OfAQueryThatCannotBeSigned(t *testing.T) {
+	l := sigv4{service: "service", signer: v4.NewSigner()}
+	for _, query := range []string{"filter=a;b", "share=100%", "a=%zz&b=1"} {
+		req, err := http.NewRequest("GET", "https://example.amazonaws.com/?"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.signAt(req, time.Now()); err == nil || req.URL.RawQuery != query || req.Header.Get("Authorization") != "" {
+			t.Errorf("%s: signed %s with %v", query, req.URL, err)
 		}
 	}
 }
