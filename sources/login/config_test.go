@@ -12,6 +12,12 @@ func TestReadNotesEveryMistake(t *testing.T) {
 	for _, test := range []struct{ name, block, want string }{
 		{"ntlm is of later", "auth \"ntlm\" {\n username = \"x\"\n}", `2: The auth "ntlm" belongs to the language, but this version of hookbridge does not have it yet.`},
 		{"misspelt", "auth \"digset\" {\n}", `2: There is no auth "digset". Did you mean "digest"?`},
+		{"basic with a colon", "auth \"basic\" {\n username = \"a:b\"\n password = \"x\"\n}", `3: A username of this login has no colon in it`},
+		{"bearer in two lines", "auth \"bearer\" {\n token = \"a\\nb\"\n}", `3: The token holds characters that a header cannot carry`},
+		{"a header of ours", "auth \"header\" {\n name = \"host\"\n value = \"x\"\n}", `3: The header "host" is set by hookbridge itself`},
+		{"hmac in a header of ours", "auth \"hmac\" {\n secret = \"x\"\n header = \"Content-Length\"\n}", `4: The header "Content-Length" is set by hookbridge itself`},
+		{"hmac with a header of ours", "auth \"hmac\" {\n secret = \"x\"\n header = \"X\"\n headers = { Host = \"x\" }\n}", `5: The header "Host" is set by hookbridge itself`},
+		{"a session with a header of ours", "auth \"session\" {\n url = \"http://x/login\"\n form = { a = 1 }\n headers = { Connection = 1 }\n}", `5: The header "Connection" is set by hookbridge itself`},
 		{"digest without a password", "auth \"digest\" {\n username = \"x\"\n}", `2: The argument "password" is required in auth "digest"`},
 		{"digest with a line break", "auth \"digest\" {\n username = \"x\\ny\"\n password = \"x\"\n}", `3: The username holds characters that a header cannot carry.`},
 		{"oauth2 without a secret", "auth \"oauth2\" {\n token_url = \"http://x\"\n client_id = \"x\"\n}", `2: The argument "client_secret" is required`},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
@@ -24,7 +25,11 @@ type basic struct {
 }
 
 func readBasic(c *attr.Reader, _ Door) Login {
-	return basic{username: c.Required("username"), password: c.Secret("password")}
+	b := basic{username: c.Required("username"), password: c.Secret("password")}
+	if strings.Contains(b.username, ":") {
+		c.Errorf(c.Range("username"), "Invalid username", "A username of this login has no colon in it: the password would begin there (RFC 7617).")
+	}
+	return b
 }
 
 func (basic) Kind() string { return "basic" }
@@ -41,7 +46,13 @@ type bearer struct {
 	token bridge.Secret
 }
 
-func readBearer(c *attr.Reader, _ Door) Login { return bearer{token: c.RequiredSecret("token")} }
+func readBearer(c *attr.Reader, _ Door) Login {
+	b := bearer{token: c.RequiredSecret("token")}
+	if !httpguts.ValidHeaderFieldValue(b.token.Reveal()) {
+		c.Errorf(c.Range("token"), "Invalid token", "The token holds characters that a header cannot carry; copy it again, in one line.")
+	}
+	return b
+}
 
 func (bearer) Kind() string { return "bearer" }
 func (b bearer) Apply(_ context.Context, req *http.Request) error {
@@ -60,10 +71,21 @@ func readHeader(c *attr.Reader, _ Door) Login {
 	if h.name != "" && !httpguts.ValidHeaderFieldName(h.name) {
 		c.Errorf(c.Range("name"), "Invalid header", "%q is not the name of a header.", h.name)
 	}
+	reserved(c, "name", h.name)
 	if !httpguts.ValidHeaderFieldValue(h.value.Reveal()) {
 		c.Errorf(c.Range("value"), "Invalid header", "The value holds characters that a header cannot carry.")
 	}
 	return h
+}
+
+// reserved reports whether a header is none that a login may set, and notes it.
+func reserved(c *attr.Reader, attribute, name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Accept-Encoding", "Connection", "Content-Length", "Host", "If-Modified-Since", "If-None-Match", "Range", "Trailer", "Transfer-Encoding":
+		c.Errorf(c.Range(attribute), "Reserved header", "The header %q is set by hookbridge itself; a login needs another one.", name)
+		return true
+	}
+	return false
 }
 
 func (header) Kind() string { return "header" }

@@ -72,9 +72,9 @@ func readHMAC(c *attr.Reader, _ Door) Login {
 	}
 	l.text = template(c, "sign", c.String("sign", "{method}\n{path}\n{query}\n{ts}\n{body_sha256}"), signedPlaces)
 	name := c.Required("header")
-	if name != "" {
+	if before := c.Errors(); name != "" {
 		l.header(c, "header", name, c.String("value", "{signature}"))
-		if !uses(l.headers[http.CanonicalHeaderKey(name)], "signature") && !c.Failed() {
+		if !uses(l.headers[http.CanonicalHeaderKey(name)], "signature") && c.Errors() == before {
 			c.Errorf(c.Range("value"), "No signature", "value is what the header is sent with; put {signature} into it.")
 		}
 	}
@@ -92,6 +92,7 @@ func (l *hmac) header(c *attr.Reader, attribute, name, value string) {
 	switch {
 	case !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
 		c.Errorf(c.Range(attribute), "Invalid header", "The header %q has a name or a value that HTTP does not allow.", name)
+	case reserved(c, attribute, name):
 	case l.headers[key] != nil:
 		c.Errorf(c.Range(attribute), "Duplicate header", "The header %q is the one of the signature.", name)
 	default:

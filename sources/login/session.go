@@ -68,7 +68,9 @@ func (s *Shared) readSession(c *attr.Reader, door Door) Login {
 			c.Errorf(c.Range("headers"), "Invalid header", "The header %q has a name or a value that HTTP does not allow.", name)
 			continue
 		}
-		l.header.Set(name, value.Reveal())
+		if !reserved(c, "headers", name) {
+			l.header.Set(name, value.Reveal())
+		}
 	}
 	for name, u := range map[string]*url.URL{"url": l.url, "page": l.page} {
 		if c.Has(name) && u != nil && l.source != nil && address.Origin(u) != address.Origin(l.source) {
