@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // RFC 7616 names it, and old servers offer nothing else
 	"crypto/rand"
@@ -9,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,8 +69,15 @@ func (d *digest) sign(req *http.Request) error {
 		return nil // the answer will bring one
 	}
 	options := lib.Options{
-		Method: req.Method, URI: req.URL.RequestURI(), GetBody: req.GetBody, Count: count,
+		Method: req.Method, URI: req.URL.RequestURI(), Count: count,
 		Username: d.username, Password: d.password.Reveal(), Cnonce: cnonce,
+	}
+	if len(challenge.QOP) > 0 && !challenge.SupportsQOP("auth") { // auth-int covers the body, too
+		body, err := content(req)
+		if err != nil {
+			return err
+		}
+		options.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
 	if session != "" { // RFC 7616, section 3.4.2
 		inner := sum(challenge.Algorithm, d.username, challenge.Realm, d.password.Reveal())
@@ -104,7 +114,10 @@ func (d *digest) Renew(resp *http.Response) (bool, error) {
 
 // findChallenge picks the first digest challenge that can be answered; the server names the best first.
 func findChallenge(headers []string) (challenge *lib.Challenge, session string, err error) {
-	offered := challenges(headers)
+	offered := challenges(slices.DeleteFunc(slices.Clone(headers), func(header string) bool { return len(header) > 2*maxChallenge }))
+	if len(headers) > 0 && len(offered) == 0 {
+		return nil, "", errors.New("the server's digest challenge cannot be read")
+	}
 	for _, text := range offered {
 		if !lib.IsDigest(text) {
 			continue

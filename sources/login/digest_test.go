@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -90,10 +91,15 @@ func (s *digestServer) admit(w nethttp.ResponseWriter, r *nethttp.Request) bool 
 	if strings.HasSuffix(s.algorithm, "-sess") {
 		a1 = s.hash(a1, p["nonce"], p["cnonce"])
 	}
-	a2 := s.hash(r.Method, r.RequestURI)
+	a2, qop := s.hash(r.Method, r.RequestURI), "auth"
+	if s.qop == "auth-int" {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		a2, qop = s.hash(r.Method, r.RequestURI, s.hash(string(body))), s.qop
+	}
 	want := s.hash(a1, p["nonce"], a2)
 	if s.qop != "" {
-		want = s.hash(a1, p["nonce"], p["nc"], p["cnonce"], "auth", a2)
+		want = s.hash(a1, p["nonce"], p["nc"], p["cnonce"], qop, a2)
 	}
 	if p["response"] != want || p["username"] != user || p["uri"] != r.RequestURI || p["realm"] != digestRealm || p["opaque"] != "o, paque" || p["algorithm"] != s.algorithm {
 		return refuse(false)
@@ -170,6 +176,26 @@ func TestDigestFirstPostBringsItsBodyAgain(t *testing.T) {
 	server.want(t, "401", "00000001")
 }
 
+// Where the digest covers the body, it is that of the body that is sent: SOAP's security makes another one each time.
+func TestDigestOfTheBody(t *testing.T) {
+	for kind, post := range posts {
+		t.Run(kind, func(t *testing.T) {
+			server := &digestServer{algorithm: "SHA-256", qop: "auth-int"}
+			address, h := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+				if server.admit(w, r) {
+					w.Header().Set("Content-Type", map[string]string{"soap": "text/xml"}[kind])
+					fmt.Fprint(w, post.answer)
+				}
+			}), newHouse(t)
+			s := h.kind(t, kind, fmt.Sprintf(digestBlock, address)+post.block)
+			for range 2 {
+				h.want(t, s, `{"id":"1"}`)
+			}
+			server.want(t, "401", "00000001", "00000002")
+		})
+	}
+}
+
 func TestDigestNonceThatRanOut(t *testing.T) {
 	server := &digestServer{algorithm: "SHA-256", qop: "auth", uses: 2}
 	h := newHouse(t)
@@ -223,13 +249,14 @@ func TestDigestChallenges(t *testing.T) {
 		"first that is known": {func(c string) []string {
 			return []string{`Digest realm="x", nonce="y", algorithm=SHA3, qop="auth"`, c, strings.Replace(c, "n1", "m1", 1)}
 		}, ""},
-		"lower case":       {func(c string) []string { return []string{strings.Replace(c, "Digest", "digest", 1)} }, ""},
-		"only basic":       {func(string) []string { return []string{`Basic realm="a"`} }, `the server offers no digest login, but "Basic"; write the auth block of that`},
-		"nothing":          {func(string) []string { return nil }, "the server offers no digest login"},
-		"unknown":          {func(string) []string { return []string{`Digest realm="x", nonce="y", algorithm=SHA3, qop="auth"`} }, `a sort that is not known here (algorithm "SHA3"`},
-		"no nonce":         {func(string) []string { return []string{`Digest realm="x"`} }, "challenge cannot be read"},
-		"an endless nonce": {func(string) []string { return []string{`Digest realm="x", nonce="` + strings.Repeat("n", 8000) + `"`} }, "challenge cannot be read"},
-		"broken":           {func(string) []string { return []string{`Digest realm="x`} }, "challenge cannot be read"},
+		"lower case":        {func(c string) []string { return []string{strings.Replace(c, "Digest", "digest", 1)} }, ""},
+		"only basic":        {func(string) []string { return []string{`Basic realm="a"`} }, `the server offers no digest login, but "Basic"; write the auth block of that`},
+		"nothing":           {func(string) []string { return nil }, "the server offers no digest login"},
+		"unknown":           {func(string) []string { return []string{`Digest realm="x", nonce="y", algorithm=SHA3, qop="auth"`} }, `a sort that is not known here (algorithm "SHA3"`},
+		"no nonce":          {func(string) []string { return []string{`Digest realm="x"`} }, "challenge cannot be read"},
+		"an endless nonce":  {func(string) []string { return []string{`Digest realm="x", nonce="` + strings.Repeat("n", 8000) + `"`} }, "challenge cannot be read"},
+		"an endless header": {func(c string) []string { return []string{c + strings.Repeat(", a=b", 2000)} }, "challenge cannot be read"},
+		"broken":            {func(string) []string { return []string{`Digest realm="x`} }, "challenge cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := &digestServer{algorithm: "SHA-256", qop: "auth", offer: test.offer}
