@@ -1,15 +1,23 @@
 package login_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	nethttp "net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/http"
 )
 
 // provider gives access tokens for refresh tokens, and replaces those it takes.
@@ -295,4 +303,60 @@ func TestTheReasonOfAnEndpointThatWantsParameters(t *testing.T) {
 	})
 	h := newHouse(t)
 	h.wantError(t, h.source(t, refreshBlock, address, ""), "(status 400, invalid_grant); check refresh_token: it has expired")
+}
+
+// A job that ends while its refresh token is on the way does not lose the one that comes back.
+func TestARefreshTokenOnTheWayIsNotLost(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	address, h := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		once.Do(func() { close(arrived); <-release })
+		p.ServeHTTP(w, r)
+	}), newHouse(t)
+	s := h.source(t, refreshBlock, address, `token_file = "oauth.json"`)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	failed := make(chan error)
+	go func() {
+		_, err := s.Fetch(ctx, bridge.FetchOptions{}, func(bridge.Record) error { return nil })
+		failed <- err
+	}()
+	<-arrived
+	cancel(errors.New("the bridge shuts down"))
+	close(release)
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "the bridge shuts down") {
+		t.Errorf("got %v", err)
+	}
+	h.restart()
+	h.want(t, h.source(t, refreshBlock, address, `token_file = "oauth.json"`), "1")
+	if len(p.refused) > 0 {
+		t.Errorf("refused %q", p.refused)
+	}
+}
+
+// It is not waited for without end, and not at all before it was sent.
+func TestARefreshTokenOnTheWayIsWaitedForASmallWhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		sent bool
+		want time.Duration
+	}{"sent": {true, 6 * time.Second}, "not yet": {false, time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			synctest.Test(t, func(t *testing.T) {
+				h.shared = http.NewShared(nil, "", inProcess(func(req *nethttp.Request) *nethttp.Response {
+					if test.sent {
+						httptrace.ContextClientTrace(req.Context()).WroteHeaders()
+					}
+					<-req.Context().Done()
+					return nil
+				}))
+				s := h.source(t, refreshBlock, "https://x.example.com", "")
+				started := time.Now()
+				h.wantErrorWithin(t, s, time.Second, "the job's time is up")
+				if took := time.Since(started); took != test.want {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
 }

@@ -140,6 +140,8 @@ func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 		return nil, err
 	}
 	t.config.EndpointParams.Set("refresh_token", sent.Reveal())
+	ctx, done := lasting(ctx)
+	defer done()
 	fresh, err := t.exchange(ctx)
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
 		// Another process may have used it first, and kept the one that followed.
