@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/hookbridge/bridge/configs/attr"
@@ -150,6 +151,14 @@ func (s *Set) fail(f file, err error) error {
 	return fmt.Errorf("source.%s: %s: %w", s.Kind, s.shown(f.name), err)
 }
 
+// plain shows the name that a file system put into an error as other names are shown.
+func (s *Set) plain(err error) error {
+	if wrapped, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s %s: %w", wrapped.Op, s.shown(wrapped.Path), wrapped.Err)
+	}
+	return err
+}
+
 // shown is a file's name as errors and traces have it: below Home without it, and fit for a line of text.
 func (s *Set) shown(name string) string {
 	if s.Home != "" {
@@ -157,10 +166,8 @@ func (s *Set) shown(name string) string {
 			name = relative
 		}
 	}
-	for _, c := range name {
-		if !strconv.IsPrint(c) {
-			return strconv.Quote(name)
-		}
+	if strings.ContainsFunc(name, func(c rune) bool { return !strconv.IsPrint(c) }) || !utf8.ValidString(name) {
+		return strconv.Quote(name)
 	}
 	return name
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hookbridge/bridge"
 	"github.com/zeebo/xxh3"
@@ -14,7 +15,8 @@ import (
 
 // known is one file of the last complete fetch.
 type known struct {
-	Name    string `json:"n"`
+	Name    string `json:"n,omitempty"`
+	Raw     []byte `json:"r,omitempty"` // the name, where it is no UTF-8
 	Size    int64  `json:"s"`
 	Written int64  `json:"w"`           // modification time in nanoseconds
 	Settled bool   `json:"o,omitempty"` // its time, as it was when it was read, cannot be that of a later content, too
@@ -36,6 +38,11 @@ func recall(from bridge.Checkpoint) []known {
 	if len(from) == 0 || json.Unmarshal(from, &files) != nil {
 		return nil
 	}
+	for i, k := range files {
+		if k.Raw != nil {
+			files[i].Name, files[i].Raw = string(k.Raw), nil
+		}
+	}
 	return files
 }
 
@@ -45,6 +52,11 @@ func remember(files []known) bridge.Checkpoint {
 			return nil // the hash would not say which
 		}
 		files = []known{summary(files)}
+	}
+	for i, k := range files {
+		if !utf8.ValidString(k.Name) {
+			files[i].Name, files[i].Raw = "", []byte(k.Name)
+		}
 	}
 	data, err := json.Marshal(files)
 	if err != nil {
