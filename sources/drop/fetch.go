@@ -147,12 +147,16 @@ func (f *fetch) open(at file) (file, io.ReadCloser, error) {
 		if err != nil {
 			return now, nil, err
 		}
-		if now = describe(at.name, info, at.seen); !now.is(at) {
-			now.seen = time.Now()
+		now = describe(at.name, info)
+		if now.seen = time.Now(); now.is(at) {
+			now.seen = at.seen
 		}
 	}
 	if !now.regular { // a named pipe would wait for its writer
 		return now, nil, errors.New("not a regular file")
+	}
+	if now.size < 0 { // a server may say so
+		return now, nil, fmt.Errorf("is said to have %d bytes", now.size)
 	}
 	in, err := f.place.Open(at.name, now.size)
 	return now, in, err
@@ -168,7 +172,7 @@ func (f *fetch) unmoved(at file, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if !describe(at.name, info, at.seen).is(at) {
+	if !describe(at.name, info).is(at) {
 		return errMoved
 	}
 	return nil
@@ -285,7 +289,7 @@ func (f *fetch) document(m archive.Member) error {
 
 func (f *fetch) trace(format, name string, size int64) {
 	if trace := decode.Trace(f.ctx); trace != nil {
-		trace(fmt.Sprintf(format, name, size))
+		trace(fmt.Sprintf(format, f.shown(name), size))
 	}
 }
 
