@@ -81,7 +81,7 @@ pagination "offset" {
 		"a fault of 1.2":           {block("/soap12", "version = \"1.2\"\n"+cursor("<status>fault12</status>")), `source.soap: page 1: answered 500 Internal Server Error, soap:Sender: rpc:BadArguments: no such status`},
 		"a password that is wrong": {block("/soap11/text", cursor("")+security("text", "wrong & secret")), `source.soap: page 1: answered 401 Unauthorized, SOAP-ENV:Client: AuthenticationFailure: Invalid username or password: the login was refused; check security`},
 		"a digest that is wrong":   {block("/soap11/digest", cursor("")+security("digest", "wrong & secret")), `source.soap: page 1: answered 401 Unauthorized, SOAP-ENV:Client: AuthenticationFailure: Invalid username or password: the login was refused; check security`},
-		"no security":              {block("/soap11/digest", cursor("")), `source.soap: page 1: answered 401 Unauthorized, SOAP-ENV:Client: AuthenticationFailure: Invalid username or password: the source wants a login`},
+		"no security":              {block("/soap11/digest", cursor("")), `source.soap: page 1: answered 401 Unauthorized, SOAP-ENV:Client: AuthenticationFailure: Invalid username or password: the source wants a login; add a security block, or auth for HTTP's own login`},
 	} {
 		outcome, _, err := read(t, "soap", test.block, nil)
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "secret>") || outcome.Complete {

@@ -98,7 +98,7 @@ func TestAnswers(t *testing.T) {
 		{"asked too often, the code as a type", 200, `{"errors":[{"message":"slow","type":"RATE_LIMITED"}]}`, "error: source.graphql: page 1: the answer has errors: \"slow\" (RATE_LIMITED); poll less often or set rate (status 200, application/json, 53 bytes)\n"},
 		{"not logged in", 200, `{"errors":[{"message":"who?","extensions":{"code":"UNAUTHENTICATED"}}],"data":null}`, "error: source.graphql: page 1: the answer has errors: \"who?\" (UNAUTHENTICATED); check auth (status 200, application/json, 83 bytes)\n"},
 		{"errors as nobody writes them", 200, `{"errors":{"x":"S3CRET-TOKEN"}}`, "error: source.graphql: page 1: the answer has errors: {\"x\":\"(secret)\"} (status 200, application/json, 31 bytes)\n"},
-		{"no data", 200, `{"data":null}`, "error: source.graphql: page 1: items path \"data.orders.edges\" is missing (status 200, application/json, 13 bytes)\n"},
+		{"no data", 200, `{"data":null}`, "error: source.graphql: page 1: items path \"data.orders.edges\" is missing (status 200, application/json, 13 bytes), begins with \"{\\\"data\\\":null}\"\n"},
 		{"an edge without a node", 200, `{"data":{"orders":{"edges":[{"node":{}},{"nod":{}}]}}}`, "1.1 {}\nerror: source.graphql: page 1: record 2: record path \"node\" is missing (status 200, application/json, 54 bytes)\n"},
 		{"more without a cursor", 200, `{"data":{"orders":{"edges":[{"node":{"id":1}}],"pageInfo":{"hasNextPage":true,"endCursor":null}}}}`, "1.1 {\"id\":1}\nerror: source.graphql: page 1: says that more follows (\"data.orders.pageInfo.hasNextPage\" is true) but has no cursor\n"},
 		{"no page information", 200, `{"data":{"orders":{"edges":[{"node":{"id":1}}]}}}`, "1.1 {\"id\":1}\nerror: source.graphql: page 1: more path \"data.orders.pageInfo.hasNextPage\" is missing (status 200, application/json, 49 bytes)\n"},
@@ -106,7 +106,7 @@ func TestAnswers(t *testing.T) {
 		{"cut short", 200, `{"data":{"orders":{"edges":[{"node":{"id":1}}`, "1.1 {\"id\":1}\nerror: source.graphql: page 1: the body ends in the middle of a value (at byte 45) (status 200, application/json, 45 bytes), begins with \"{\\\"data\\\":{\\\"orders\\\":{\\\"edges\\\":[{\\\"node\\\":{\\\"id\\\":1}}\"\n"},
 		{"a web page", 200, `<html>`, "error: source.graphql: page 1: the body is not valid JSON (at byte 0): invalid character '<' at start of value (status 200, application/json, 6 bytes); the answer is a web page, perhaps a login: check auth and url\n"},
 		{"an error status with its reason", 400, `{"errors":[{"message":"Cannot query S3CRET-TOKEN"}]}`, "error: source.graphql: page 1: answered 400 Bad Request, \"Cannot query (secret)\"\n"},
-		{"an error status without one", 404, `{"message":"no"}`, "error: source.graphql: page 1: answered 404 Not Found: check url; where that is how pages beyond the last are answered, declare total, pages or more\n"},
+		{"an error status without one", 404, `{"message":"no"}`, "error: source.graphql: page 1: answered 404 Not Found, and says \"{\\\"message\\\":\\\"no\\\"}\": check url; where that is how pages beyond the last are answered, declare total, pages or more\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := source(t, fmt.Sprintf("url = %q\nretries = 0\nheaders = { X-Key = secret.token }\n%s", serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) {

@@ -48,6 +48,19 @@ func (s *Source) scrub(text string) string {
 	return text
 }
 
+// scrubAnswer is scrub for what an answer says. What its request carried is hidden by the request, too: the login may have
+// been renewed since.
+func (s *Source) scrubAnswer(resp *nethttp.Response, text string) string {
+	if req := resp.Request; req != nil {
+		_, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		text = hide(text, credentials)
+		for _, cookie := range req.Cookies() {
+			text = hide(text, cookie.Value)
+		}
+	}
+	return s.scrub(text)
+}
+
 func hide(text, secret string) string {
 	if len(secret) < 4 {
 		return text // would hide half of any text and protect nothing
@@ -98,31 +111,39 @@ func (s *Source) unreadable(resp *nethttp.Response, size int64, start []byte, er
 	}
 	facts := fmt.Sprintf("(status %d, %s, %s)", resp.StatusCode, shown, bytesText(size))
 	var syntax *decode.SyntaxError
+	var items *decode.ItemsError
 	if refused, ok := errors.AsType[*decode.RefusedError](err); ok {
 		shown := *refused
-		shown.Said = s.scrub(shown.Said) // before it is cut
+		shown.Said = s.scrubAnswer(resp, shown.Said) // before it is cut
 		err = &shown
 	}
-	page := kind == "text/html" || kind == "application/xhtml+xml" || looksLikeHTML(start)
 	switch {
-	case page:
+	case isPage(kind, start):
 		return fmt.Errorf("%w %s; the answer is a web page, perhaps a login: check auth and url", err, facts)
-	case errors.As(err, &syntax) && len(start) > 0 && archive.Sniff(start) == archive.Plain:
-		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(start))
+	case archive.Sniff(start) != archive.Plain || len(start) == 0:
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(resp, start, 60))
+	case errors.As(err, &items): // an error message, mostly
+		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(resp, start, 200))
 	}
 	return fmt.Errorf("%w %s", err, facts)
 }
 
-func looksLikeHTML(start []byte) bool {
+// isPage reports whether an answer is a web page, by its content type or by its beginning.
+func isPage(contentType string, start []byte) bool {
+	kind, _, _ := mime.ParseMediaType(contentType)
+	if kind == "text/html" || kind == "application/xhtml+xml" {
+		return true
+	}
 	text := strings.ToLower(strings.TrimSpace(string(start[:min(len(start), 200)])))
 	return strings.HasPrefix(text, "<!doctype html") || strings.HasPrefix(text, "<html")
 }
 
-// excerpt shows the beginning of a body with everything unprintable escaped. It is scrubbed before it is cut and quoted,
+// excerpt shows the first n bytes of a body with everything unprintable escaped. It is scrubbed before it is cut and quoted,
 // because a part of a secret, or a quoted one, would not be recognised any more.
-func (s *Source) excerpt(start []byte) string {
-	text := s.scrub(string(start[:min(len(start), 8<<10)]))
-	return strconv.QuoteToASCII(text[:min(len(text), 60)])
+func (s *Source) excerpt(resp *nethttp.Response, start []byte, n int) string {
+	text := s.scrubAnswer(resp, string(start[:min(len(start), 8<<10)]))
+	return strconv.QuoteToASCII(text[:min(len(text), n)])
 }
 
 func clip(text string) string { return clipTo(text, 60) }

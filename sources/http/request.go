@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/decode"
 )
 
@@ -156,7 +157,7 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	case (status == nethttp.StatusUnauthorized || status == nethttp.StatusForbidden) && s.login == nil && s.seal != nil:
 		err = fmt.Errorf("%s: the login was refused; check security", what)
 	case (status == nethttp.StatusUnauthorized || status == nethttp.StatusForbidden) && s.login == nil:
-		err = fmt.Errorf("%s: the source wants a login; add an auth block", what)
+		err = fmt.Errorf("%s: the source wants a login; add %s", what, s.admits)
 	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:
 		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.Kind())
 	case status == nethttp.StatusOK:
@@ -181,22 +182,29 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 	return &statusError{status: status, err: err, refused: refused}
 }
 
-// explained is what an answer without records says of itself, where the kind of the source can read that.
+// explained is what an answer without records says of itself: in the words of the source's kind where it can read that,
+// else as it begins, but for web pages, which begin with nothing that people read.
 func (s *Source) explained(resp *nethttp.Response) (string, *decode.RefusedError) {
-	if s.explain == nil {
-		return "", nil
-	}
 	body, err := openBody(resp, s.maxBody)
 	if err != nil {
 		return "", nil
 	}
 	defer body.close()
 	start, _ := io.ReadAll(io.LimitReader(body, maxExplanation)) // what could not be read explains nothing
-	refused := s.explain(resp.Header.Get("Content-Type"), start)
-	if refused == nil {
-		return "", nil
+	kind := resp.Header.Get("Content-Type")
+	var refused *decode.RefusedError
+	if s.explain != nil {
+		refused = s.explain(kind, start)
 	}
-	text := ", " + clipTo(s.scrub(refused.Said), 300)
+	if refused == nil {
+		start = bytes.TrimSpace(start)
+		records := resp.StatusCode < 300 && resp.StatusCode != nethttp.StatusAccepted // some, perhaps
+		if records || len(start) == 0 || isPage(kind, start) || archive.Sniff(start) != archive.Plain {
+			return "", nil
+		}
+		return ", and says " + s.excerpt(resp, start, 200), nil
+	}
+	text := ", " + clipTo(s.scrubAnswer(resp, refused.Said), 300)
 	if refused.Next != "" && resp.StatusCode >= 500 {
 		text += "; " + refused.Next
 	}

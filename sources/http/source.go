@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -35,6 +36,8 @@ type Plan struct {
 	Seal func(body []byte) ([]byte, error)
 	// Explain, which may be nil, finds the reason in the beginning of an answer whose status is an error.
 	Explain func(contentType string, start []byte) *decode.RefusedError
+	// Admits names the blocks by which the source learns who asks, as errors put it; empty: "an auth block".
+	Admits string
 	// FaultsAre500 says that status 500 is how the kind answers what it does not want to do, so that trying again is no use.
 	FaultsAre500 bool
 
@@ -58,6 +61,7 @@ type Source struct {
 	query    *Payload // so do parameters; nil: they stand in url
 	seal     func([]byte) ([]byte, error)
 	explain  func(string, []byte) *decode.RefusedError
+	admits   string // see Plan
 	format   decode.Format
 	paging   paging
 	success  *success // nil: every answer that can be read counts
@@ -113,7 +117,7 @@ type reading struct {
 
 func (s *Shared) read(r *attr.Reader, dir string, p *Plan) *reading {
 	src := &reading{
-		Source: &Source{shared: s, kind: p.Kind, method: p.Method, url: p.URL, seal: p.Seal, explain: p.Explain, format: p.Format},
+		Source: &Source{shared: s, kind: p.Kind, method: p.Method, url: p.URL, seal: p.Seal, explain: p.Explain, admits: cmp.Or(p.Admits, "an auth block"), format: p.Format},
 		block:  r,
 		asks:   p.Asks,
 	}

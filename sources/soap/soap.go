@@ -52,6 +52,7 @@ func (k Kind) Decode(body hcl.Body, ctx *hcl.EvalContext, dir string) (bridge.So
 			}
 			return envelope, err
 		}, escape),
+		Admits:       "a security block, or auth for HTTP's own login",
 		FaultsAre500: true,
 	}
 	if f, ok := xml.Read(r).(xml.Format); ok {

@@ -5,6 +5,7 @@ import (
 	"io"
 	nethttp "net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -100,14 +101,14 @@ func TestAnswers(t *testing.T) {
 		{"a refused token", 500, security, wrapped(`<s:Fault><faultcode>wsse:FailedAuthentication</faultcode><faultstring>not S3CRET&lt;&amp;"'></faultstring></s:Fault>`), "error: source.soap: answered 500 Internal Server Error, wsse:FailedAuthentication: not (secret); check security or auth\n"},
 		{"a clock that is wrong", 200, security, wrapped(`<s:Fault><faultcode>wsse:MessageExpired</faultcode><faultstring>old</faultstring></s:Fault>`), "error: source.soap: the answer is a SOAP fault: wsse:MessageExpired: old; compare the clocks of both machines (status 200, text/xml, 235 bytes)\n"},
 		{"an error without a fault", 502, "retries = 0", `<html>bad gateway</html>`, "error: source.soap: answered 502 Bad Gateway\n"},
-		{"an error with half a fault", 500, "", wrapped(`<s:Fault><faultstring>no`)[:150], "error: source.soap: answered 500 Internal Server Error\n"},
-		{"no envelope", 200, "", `<orders><order/></orders>`, "1.1 \"\"\nerror: source.soap: items path \"//order\" is missing: the body is no SOAP envelope (status 200, text/xml, 25 bytes)\n"},
-		{"no body", 200, "", `<s:Envelope xmlns:s="urn:x"><s:Header/></s:Envelope>`, "error: source.soap: items path \"//order\" is missing: the body is no SOAP envelope (status 200, text/xml, 52 bytes)\n"},
+		{"an error with half a fault", 500, "", wrapped(`<s:Fault><faultstring>no`)[:150], "error: source.soap: answered 500 Internal Server Error, and says " + strconv.Quote(wrapped(`<s:Fault><faultstring>no`)[:150]) + "\n"},
+		{"no envelope", 200, "", `<orders><order/></orders>`, "1.1 \"\"\nerror: source.soap: items path \"//order\" is missing: the body is no SOAP envelope (status 200, text/xml, 25 bytes), begins with \"<orders><order/></orders>\"\n"},
+		{"no body", 200, "", `<s:Envelope xmlns:s="urn:x"><s:Header/></s:Envelope>`, "error: source.soap: items path \"//order\" is missing: the body is no SOAP envelope (status 200, text/xml, 52 bytes), begins with \"<s:Envelope xmlns:s=\\\"urn:x\\\"><s:Header/></s:Envelope>\"\n"},
 		{"a web page", 200, "", `<html><body/></html>`, "error: source.soap: items path \"//order\" is missing: the body is a web page (status 200, text/xml, 20 bytes); the answer is a web page, perhaps a login: check auth and url\n"},
 		{"cut short", 200, "", wrapped(`<r><order/>`)[:138], "1.1 \"\"\nerror: source.soap: the body ends in the middle of a value (at line 1, byte 138 of the line) (status 200, text/xml, 138 bytes), begins with \"<?xml version=\\\"1.0\\\"?><s:Envelope xmlns:s=\\\"http://schemas.xml\"\n"},
 		{"the password as it was sent", 200, security, `x S3CRET&lt;&amp;&#34;&#39;&gt; S3CRET&lt;&amp;&quot;&apos;&gt;`, "error: source.soap: the body is not valid XML (at line 1, byte 0 of the line): text stands outside of the root element (status 200, text/xml, 63 bytes), begins with \"x (secret) (secret)\"\n"},
 		{"records by the way to them", 200, `items = "/Envelope/Body/r/order"`, wrapped(`<r><order><id>1</id></order></r>`), "1.1 {\"id\":\"1\"}\n"},
-		{"a way that is not there", 200, `items = "/Envelope/Body/r/order"`, wrapped(`<q/>`), "error: source.soap: items path \"/Envelope/Body/r/order\" is missing (status 200, text/xml, 148 bytes)\n"},
+		{"a way that is not there", 200, `items = "/Envelope/Body/r/order"`, wrapped(`<q/>`), "error: source.soap: items path \"/Envelope/Body/r/order\" is missing (status 200, text/xml, 148 bytes), begins with " + strconv.Quote(wrapped(`<q/>`)) + "\n"},
 		{"success that is false", 200, `success = body.Envelope.Body.r.state == "full"`, wrapped(`<r><state>part</state><order/></r>`), "1.1 \"\"\nerror: source.soap: bridge.hcl:3: success is false: body.Envelope.Body.r.state is \"part\"\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
