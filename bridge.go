@@ -19,6 +19,8 @@ type Record struct {
 	Bad  error
 	Page int // number of the answer (page, file) it came in, from 1
 	Item int // position within that answer, from 1
+	// File is what the answer is called, where it has a name of its own by which people find it.
+	File string
 }
 
 // Checkpoint is what a source wants to find again at its next fetch: validators, body hashes, watermarks. It is opaque
@@ -32,6 +34,10 @@ type FetchOptions struct {
 	// Known reports whether the snapshot holds a record whose listing was this one, so that its detail need not be
 	// fetched: emit it with a nil Body. nil: nothing is known. It is called where emit is called, never concurrently.
 	Known func(listing json.RawMessage) bool
+	// Fits judges a table that has a header and no rows by what its rows would look like, an object whose values mean
+	// nothing: an error says why these are no records of the job, so that the table is not an empty one but something
+	// else. nil: every table fits. It is called where emit is called, never concurrently.
+	Fits func(row []byte) error
 }
 
 // Outcome is what a fetch learned besides its records.
@@ -110,7 +116,7 @@ type Event struct {
 	ID            string // evt_ + UUIDv7
 	Job           string // instance name at commit: orders, orders/eu; "bridge" for the bridge's own events
 	JobNumber     int64  // internal number; 0 for the bridge's own events
-	Sequence      int64  // rises by one per job, from 1; a restored store goes on far above
+	Sequence      int64  // gap-free and rising per job, from 1
 	Type          string
 	Key           string
 	Op            Op

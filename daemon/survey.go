@@ -168,6 +168,13 @@ func (s *survey) look(ctx context.Context) error {
 
 func (s *survey) fetch(ctx context.Context, options bridge.FetchOptions, reread *diff.MovedError) error {
 	s.scan = nil
+	options.Fits = func(row []byte) error {
+		err := s.load(ctx)
+		if err == nil {
+			_, err = s.memory.key.Of(row)
+		}
+		return err
+	}
 	if !s.silent && s.origin != bridge.Reconcile {
 		options.Known = func(listing json.RawMessage) bool {
 			return (s.scan != nil || s.begin(ctx, reread) == nil) && s.scan.Known(listing)
@@ -237,8 +244,11 @@ func (s *survey) record(r bridge.Record) error {
 		}
 		s.report.Bad++
 		if len(s.quarantine) < maxQuarantine {
-			s.quarantine = append(s.quarantine, bridge.Quarantined{Key: bad.Key, Page: bad.Page, Item: bad.Item,
-				Reason: bad.Reason, Body: excerpt(r)})
+			reason := bad.Reason
+			if bad.File != "" {
+				reason = bad.File + ": " + reason
+			}
+			s.quarantine = append(s.quarantine, bridge.Quarantined{Key: bad.Key, Page: bad.Page, Item: bad.Item, Reason: reason, Body: excerpt(r)})
 		}
 		return nil
 	}

@@ -3,6 +3,7 @@ package diff
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -17,7 +18,8 @@ type Key struct {
 
 type keyPath struct {
 	written string
-	path    string // for gjson, with everything that means something to it escaped
+	path    string   // for gjson, with everything that means something to it escaped
+	names   []string // of its steps, the same way
 }
 
 // NewKey prepares the dotted paths of a key. A backslash makes the next character literal, a number names an element of
@@ -39,7 +41,7 @@ func NewKey(paths []string) (*Key, error) {
 			}
 			names[j] = gjson.Escape(s.name)
 		}
-		k.paths[i] = keyPath{written: path, path: strings.Join(names, ".")}
+		k.paths[i] = keyPath{written: path, path: strings.Join(names, "."), names: names}
 	}
 	return k, nil
 }
@@ -100,7 +102,7 @@ func (p *keyPath) in(body []byte) (gjson.Result, error) {
 	what := ""
 	switch {
 	case !found.Exists():
-		what = "missing"
+		what = "missing" + p.beside(body)
 	case found.Type == gjson.Null:
 		what = "null"
 	case found.IsObject():
@@ -113,4 +115,39 @@ func (p *keyPath) in(body []byte) (gjson.Result, error) {
 		return found, nil
 	}
 	return gjson.Result{}, fmt.Errorf("key %q is %s", p.written, what)
+}
+
+// shownNames is how many names of a record without a key are told.
+const shownNames = 8
+
+// beside tells what is there where a name of the path is not: mostly the right one.
+func (p *keyPath) beside(body []byte) string {
+	at := gjson.Parse(unsafe.String(unsafe.SliceData(body), len(body)))
+	for _, name := range p.names {
+		next := at.Get(name)
+		if !next.Exists() {
+			break
+		}
+		at = next
+	}
+	if !at.IsObject() {
+		return ""
+	}
+	var names []string
+	at.ForEach(func(name, _ gjson.Result) bool {
+		if len(names) == shownNames {
+			names = append(names, "…")
+			return false
+		}
+		text := []rune(name.Str)
+		if len(text) > 40 {
+			text = append(text[:40:40], '…')
+		}
+		names = append(names, strconv.Quote(string(text)))
+		return true
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	return "; there is " + strings.Join(names, ", ")
 }

@@ -52,8 +52,11 @@ func TestKey(t *testing.T) {
 
 func TestNoKey(t *testing.T) {
 	for name, tc := range map[string]struct{ body, want string }{
-		"missing":      {`{"id":1,"a":{"b":2}}`, `key "a.c" is missing`},
+		"missing":      {`{"id":1,"a":{"b":2,"x\ny":0}}`, `key "a.c" is missing; there is "b", "x\ny"`},
+		"far away":     {`{"id":1,"b":2}`, `key "a.c" is missing; there is "id", "b"`},
+		"many beside":  {`{"id":1,"a":{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1,"7":1,"` + strings.Repeat("ü", 41) + `":1,"9":1}}`, `"7", "` + strings.Repeat("ü", 40) + `…", …`},
 		"scalar above": {`{"id":1,"a":2}`, `key "a.c" is missing`},
+		"nothing":      {`{"id":1,"a":{}}`, `key "a.c" is missing`},
 		"null":         {`{"id":1,"a":{"c":null}}`, `key "a.c" is null`},
 		"object":       {`{"id":1,"a":{"c":{}}}`, `key "a.c" is an object`},
 		"array":        {`{"id":1,"a":{"c":[1]}}`, `key "a.c" is an array`},

@@ -41,6 +41,7 @@ type Scan struct {
 type pageStart struct {
 	ordinal uint32 // of its first record
 	page    int
+	file    string // empty: it has a number only
 }
 
 // Verdict says how a record compares with what the snapshot holds.
@@ -68,11 +69,25 @@ type Finding struct {
 type BadRecordError struct {
 	Key        string
 	Page, Item int
+	File       string // see bridge.Record
 	Reason     string
 }
 
 func (e *BadRecordError) Error() string {
-	return fmt.Sprintf("page %d, item %d: %s", e.Page, e.Item, e.Reason)
+	return fmt.Sprintf("%s, item %d: %s", called(e.Page, e.File), e.Item, e.Reason)
+}
+
+// called is what people know an answer by.
+func called(page int, file string) string {
+	if file != "" {
+		return file
+	}
+	return fmt.Sprintf("page %d", page)
+}
+
+// bad is the record that cannot be taken.
+func bad(r *bridge.Record, key, reason string) *BadRecordError {
+	return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, File: r.File, Reason: reason}
 }
 
 // MovedError means that a key stood on two pages: items moved while we read, or the source lists one twice. Reading
@@ -80,9 +95,13 @@ func (e *BadRecordError) Error() string {
 type MovedError struct {
 	Key                      string
 	Page, Item, Page2, Item2 int
+	File, File2              string // see bridge.Record
 }
 
 func (e *MovedError) Error() string {
+	if e.File != "" {
+		return fmt.Sprintf("key %q stands in %s (item %d) and in %s (item %d)", e.Key, e.File, e.Item, called(e.Page2, e.File2), e.Item2)
+	}
 	return fmt.Sprintf("key %q stands on page %d (item %d) and on page %d (item %d)", e.Key, e.Page, e.Item, e.Page2, e.Item2)
 }
 
@@ -134,13 +153,13 @@ func look(r *bridge.Record) []byte {
 func (s *Scan) detail(r *bridge.Record, key string) error {
 	switch own, err := s.key.Of(r.Body); {
 	case r.Bad != nil:
-		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, Reason: r.Bad.Error()}
+		return bad(r, key, r.Bad.Error())
 	case r.Body == nil:
 		return nil
 	case err != nil:
-		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, Reason: "its detail: " + err.Error()}
+		return bad(r, key, "its detail: "+err.Error())
 	case own != key:
-		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item, Reason: fmt.Sprintf("is listed with key %q, and its detail has key %q", key, own)}
+		return bad(r, key, fmt.Sprintf("is listed with key %q, and its detail has key %q", key, own))
 	}
 	return nil
 }
@@ -153,14 +172,14 @@ func (s *Scan) Add(r bridge.Record) (Finding, error) {
 			return Finding{}, err
 		}
 		s.page, s.fresh = r.Page, false
-		s.pages = append(s.pages, pageStart{s.ordinal + 1, r.Page})
+		s.pages = append(s.pages, pageStart{s.ordinal + 1, r.Page, r.File})
 	}
 	s.ordinal++
 	var err error
 	shown := look(&r)
 	if s.text, err = s.key.Append(s.text[:0], shown); err != nil {
 		s.fresh = true // a page of records without keys is bad, not endless
-		return Finding{}, &BadRecordError{Page: r.Page, Item: r.Item, Reason: err.Error()}
+		return Finding{}, bad(&r, "", err.Error())
 	}
 	key := unsafe.String(unsafe.SliceData(s.text), len(s.text)) // most records are the same: copied where it is kept
 	if r.Listing != nil {
@@ -292,15 +311,17 @@ func (s *Scan) mark(slot int, key string, raw uint64, r bridge.Record) error {
 		return nil
 	}
 	key = strings.Clone(key)
-	page, item := s.position(uint32(before >> 32))
-	pair := &MovedError{Key: key, Page: page, Item: item, Page2: r.Page, Item2: r.Item}
+	start, item := s.position(uint32(before >> 32))
+	pair := &MovedError{Key: key, Page: start.page, Item: item, File: start.file, Page2: r.Page, Item2: r.Item, File2: r.File}
 	switch {
-	case page == r.Page:
-		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item,
-			Reason: fmt.Sprintf("key %q is also that of item %d on the same page", key, item)}
+	case start.page == r.Page && r.File != "":
+		return bad(&r, key, fmt.Sprintf("key %q is also that of item %d in the same file", key, item))
+	case start.page == r.Page:
+		return bad(&r, key, fmt.Sprintf("key %q is also that of item %d on the same page", key, item))
+	case s.reread != nil && s.reread.Key == key && start.file != "":
+		return bad(&r, key, fmt.Sprintf("key %q is also that of item %d in %s, in two readings in a row", key, item, start.file))
 	case s.reread != nil && s.reread.Key == key:
-		return &BadRecordError{Key: key, Page: r.Page, Item: r.Item,
-			Reason: fmt.Sprintf("key %q is also that of item %d on page %d, in two readings in a row", key, item, page)}
+		return bad(&r, key, fmt.Sprintf("key %q is also that of item %d on page %d, in two readings in a row", key, item, start.page))
 	case s.reread != nil:
 		s.unstable = true
 		if before&0xffffffff != raw&0xffffffff {
@@ -312,9 +333,9 @@ func (s *Scan) mark(slot int, key string, raw uint64, r bridge.Record) error {
 	return nil
 }
 
-func (s *Scan) position(ordinal uint32) (page, item int) {
+func (s *Scan) position(ordinal uint32) (page pageStart, item int) {
 	i := sort.Search(len(s.pages), func(i int) bool { return s.pages[i].ordinal > ordinal }) - 1
-	return s.pages[i].page, int(ordinal-s.pages[i].ordinal) + 1
+	return s.pages[i], int(ordinal-s.pages[i].ordinal) + 1
 }
 
 func (s *Scan) endPage() error {
@@ -322,7 +343,7 @@ func (s *Scan) endPage() error {
 		return nil
 	}
 	if !s.fresh {
-		return fmt.Errorf("page %d %w", s.page, ErrEndless)
+		return fmt.Errorf("%s %w", called(s.page, s.pages[len(s.pages)-1].file), ErrEndless)
 	}
 	if s.moved != nil {
 		return s.moved

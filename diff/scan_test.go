@@ -208,6 +208,42 @@ func TestTwiceInOneAnswerIsABadRecord(t *testing.T) {
 	}
 }
 
+func TestRecordsOfFilesAreFoundByName(t *testing.T) {
+	in := func(file string, page, item int, body string) bridge.Record {
+		r := record(page, item, body)
+		r.File = file
+		return r
+	}
+	s := newSnapshot(t, diff.Spec{})
+	scan := s.scan(nil, nil)
+	_, _ = scan.Add(in("a.csv", 1, 1, `{"id":1}`))
+	_, err := scan.Add(in("a.csv", 1, 2, `{"id":1}`))
+	if want := `a.csv, item 2: key "1" is also that of item 1 in the same file`; err == nil || err.Error() != want {
+		t.Errorf("twice in one file: %v, want %s", err, want)
+	}
+	_, err = scan.Add(in("b.csv", 2, 1, `{}`))
+	if want := `b.csv, item 1: key "id" is missing`; err == nil || err.Error() != want {
+		t.Errorf("no key: %v, want %s", err, want)
+	}
+
+	scan = s.scan(nil, nil)
+	_, _ = scan.Add(in("a.csv", 1, 1, `{"id":1}`))
+	_, _ = scan.Add(in("b.csv", 2, 1, `{"id":2}`))
+	_, _ = scan.Add(in("b.csv", 2, 2, `{"id":1}`))
+	err = scan.End()
+	var moved *diff.MovedError
+	if want := `key "1" stands in a.csv (item 1) and in b.csv (item 2)`; !errors.As(err, &moved) || err.Error() != want {
+		t.Fatalf("in two files: %v, want %s", err, want)
+	}
+	scan = s.scan(nil, moved)
+	_, _ = scan.Add(in("a.csv", 1, 1, `{"id":1}`))
+	_, _ = scan.Add(in("b.csv", 2, 1, `{"id":2}`))
+	_, err = scan.Add(in("b.csv", 2, 2, `{"id":1}`))
+	if want := `b.csv, item 2: key "1" is also that of item 1 in a.csv, in two readings in a row`; err == nil || err.Error() != want {
+		t.Errorf("again: %v, want %s", err, want)
+	}
+}
+
 func TestRecordWithoutKeyIsBad(t *testing.T) {
 	scan := newSnapshot(t, diff.Spec{}).scan(nil, nil)
 	_, err := scan.Add(record(3, 9, `{"name":"x"}`))

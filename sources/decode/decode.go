@@ -44,6 +44,8 @@ type Options struct {
 	Containers  int    // bytes up to which an object or an array among Fields is kept; 0: only its kind is told
 	Depth       int    // of one record
 	Record      int64  // bytes of one record
+	// Fits judges a table without rows; see bridge.FetchOptions. nil: every table fits.
+	Fits func(row []byte) error
 }
 
 // WithDefaults fills in what is not set, and refuses what cannot be.

@@ -33,7 +33,7 @@ func (s *Set) Fetch(ctx context.Context, place Place, options bridge.FetchOption
 	if files, err = s.rested(ctx, place, files); err != nil {
 		return bridge.Outcome{}, err
 	}
-	f := &fetch{Set: s, ctx: ctx, place: place, emit: emit}
+	f := &fetch{Set: s, ctx: ctx, place: place, fits: options.Fits, emit: emit}
 	if len(memory) == len(files) {
 		outcome, err := f.verify(files, memory, options.Unconditional)
 		if err != nil || outcome.NotModified {
@@ -48,6 +48,7 @@ type fetch struct {
 	*Set
 	ctx     context.Context
 	place   Place
+	fits    func(row []byte) error
 	emit    func(bridge.Record) error
 	broken  error // what emit returned
 	outcome bridge.Outcome
@@ -232,7 +233,7 @@ func (f *fetch) unpack(at file, in io.ReadCloser) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			return sum, f.documents(members)
+			return sum, f.documents(at, members)
 		}
 	}
 	hash := xxh3.New()
@@ -242,16 +243,20 @@ func (f *fetch) unpack(at file, in io.ReadCloser) (string, error) {
 		return "", err
 	}
 	defer func() { _ = held.Close() }()
-	if err := f.documents(held.Members); err != nil {
+	if err := f.documents(at, held.Members); err != nil {
 		return "", err
 	}
 	_, err = io.Copy(io.Discard, whole) // so that the hash is of all of it
 	return text(hash), err
 }
 
-func (f *fetch) documents(members []archive.Member) error {
+func (f *fetch) documents(at file, members []archive.Member) error {
 	for _, m := range members {
-		err := f.document(m)
+		name := f.shown(at.name)
+		if m.Zipped {
+			name += ": " + m.String()
+		}
+		err := f.document(m, name)
 		if err != nil && m.Zipped && f.broken == nil {
 			err = fmt.Errorf("%s: %w", m, err)
 		}
@@ -262,13 +267,16 @@ func (f *fetch) documents(members []archive.Member) error {
 	return nil
 }
 
-// document emits the records of one document.
-func (f *fetch) document(m archive.Member) error {
+// document emits the records of one document, under the name that people know it by.
+func (f *fetch) document(m archive.Member, name string) error {
 	format := f.format
 	if format == nil {
 		format = block.ByName(m.Name)
 	}
-	if format == nil {
+	switch {
+	case format == nil && m.Zipped:
+		return errors.New("the name does not say what is in the member; add a decode block, or name those that are wanted: members = …")
+	case format == nil:
 		return errors.New("the name does not say what is in the file; add a decode block")
 	}
 	in, err := m.Open()
@@ -278,8 +286,8 @@ func (f *fetch) document(m archive.Member) error {
 	defer func() { _ = in.Close() }()
 	counted := &counter{ctx: f.ctx, r: in}
 	f.outcome.Pages++
-	_, err = format.Split(counted, decode.Options{}, func(raw []byte, item int) error {
-		f.broken = f.emit(bridge.Record{Body: raw, Page: f.outcome.Pages, Item: item})
+	_, err = format.Split(counted, decode.Options{Fits: f.fits}, func(raw []byte, item int) error {
+		f.broken = f.emit(bridge.Record{Body: raw, Page: f.outcome.Pages, Item: item, File: name})
 		return f.broken
 	})
 	f.outcome.Bytes += counted.n

@@ -143,7 +143,7 @@ func (s *Source) GoString() string { return s.identity }
 // Fetch runs the program and reads what it prints; see bridge.Source. The context ends it: SIGTERM first, to it and all it
 // has started, SIGKILL five seconds later.
 func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit func(bridge.Record) error) (bridge.Outcome, error) {
-	f := &fetch{Source: s, ctx: ctx, emit: emit}
+	f := &fetch{Source: s, ctx: ctx, fits: options.Fits, emit: emit}
 	outcome, err := f.run(options.From)
 	if f.broken != nil {
 		return outcome, f.broken

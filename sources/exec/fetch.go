@@ -22,6 +22,7 @@ const small = 1 << 20
 type fetch struct {
 	*Source
 	ctx     context.Context
+	fits    func(row []byte) error
 	emit    func(bridge.Record) error
 	broken  error // what emit returned
 	outcome bridge.Outcome
@@ -101,7 +102,7 @@ func (f *fetch) document(m archive.Member) error {
 	defer func() { _ = in.Close() }()
 	counted := &counter{ctx: f.ctx, r: in}
 	f.outcome.Pages++
-	_, err = f.format.Split(counted, decode.Options{}, func(raw []byte, item int) error {
+	_, err = f.format.Split(counted, decode.Options{Fits: f.fits}, func(raw []byte, item int) error {
 		f.broken = f.emit(bridge.Record{Body: raw, Page: f.outcome.Pages, Item: item})
 		return f.broken
 	})

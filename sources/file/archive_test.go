@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hookbridge/bridge"
 )
 
@@ -64,11 +65,30 @@ func TestEveryMemberIsOneAnswer(t *testing.T) {
 	fetch(t, s, bridge.FetchOptions{From: first.outcome.Next}).want(t, "1.1 1", "1.2 2", "2.1 9", "3.1 8")
 }
 
+func TestRecordsSayWhichFileTheyAreIn(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "drops/a.json", "[1]", time.Hour)
+	write(t, dir, "drops/b.zip", zipped(t, "x/1.json", "[2]", "x/2.json", "[3]"), time.Hour)
+	var got []string
+	_, err := source(t, dir, `path = "drops/*"`+"\n"+`decode "ndjson" {}`).Fetch(t.Context(), bridge.FetchOptions{}, func(r bridge.Record) error {
+		if r.Item == 1 {
+			got = append(got, r.File)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"drops/a.json", "drops/b.zip: x/1.json", "drops/b.zip: x/2.json"}, got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
 func TestFailuresInArchivesNameTheMember(t *testing.T) {
 	cut := gzipped(t, `[1,2,3]`)
 	for _, test := range []struct{ name, block, file, content, want string }{
 		{"a bad member", `path = "a.zip"`, "a.zip", zipped(t, "x.json", "[1]", "y.json", `[{"id":1}`), `source.file: a.zip: y.json: the body ends in the middle of a value (at byte 9`},
-		{"an unknown kind", `path = "a.zip"`, "a.zip", zipped(t, "x.dat", "[1]"), `source.file: a.zip: x.dat: the name does not say what is in the file`},
+		{"an unknown kind", `path = "a.zip"`, "a.zip", zipped(t, "x.dat", "[1]"), `source.file: a.zip: x.dat: the name does not say what is in the member; add a decode block, or name those that are wanted: members = …`},
 		{"a zip cut short", `path = "a.zip"`, "a.zip", zipped(t, "x.json", "[1]")[:40], `source.file: a.zip: `},
 		{"a gzip cut short", `path = "a.json.gz"`, "a.json.gz", cut[:len(cut)-4], `source.file: a.json.gz: `},
 		{"a gzip larger than allowed", "path = \"a.json.gz\"\nmax_body = 50", "a.json.gz", gzipped(t, "["+strings.Repeat(" ", 100)+"1]"), `source.file: a.json.gz: holds more than max_body (50 bytes) when it is unpacked`},

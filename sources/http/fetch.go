@@ -336,7 +336,7 @@ func (f *fetch) content(ctx context.Context, resp *nethttp.Response, body *body,
 		}
 	}
 	envelope, err := archive.Split(ctx, f.format, input, decode.Options{
-		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields(), Containers: f.success.containers(),
+		ContentType: resp.Header.Get("Content-Type"), Fields: f.fields(), Containers: f.success.containers(), Fits: f.options.Fits,
 	}, archive.Options{Members: f.members, Max: f.maxBody}, emit)
 	body.read = max(body.read, envelope.Unpacked)
 	a.Items = envelope.Items

@@ -126,8 +126,9 @@ func (f Format) withDefaults() Format {
 
 // Split hands every row to emit, as an object of strings in the order of the columns; see decode.Format. Empty lines are
 // passed over. A *decode.SyntaxError has the line and the column: it is a row with more or fewer cells than there are
-// columns, a cell whose quotes do not end or are followed by something, a header with an empty name or one name twice, a
-// carriage return alone outside of quotes, or what is no text in the charset.
+// columns, a cell whose quotes do not end or are followed by something, a header with an empty name or one name twice, one
+// without rows that does not fit the records that are wanted, a carriage return alone outside of quotes, or what is no text
+// in the charset.
 func (f Format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item int) error) (decode.Envelope, error) {
 	var envelope decode.Envelope
 	o, err := o.WithDefaults()
@@ -151,12 +152,16 @@ func (f Format) Split(r io.Reader, o decode.Options, emit func(raw []byte, item 
 		switch {
 		case errors.Is(err, errEnd) && item == 1 && f.Headless:
 			return envelope, decode.ErrEmpty
+		case errors.Is(err, errEnd) && item == 1 && o.Fits != nil:
+			return envelope, s.fits(o.Fits)
 		case errors.Is(err, errEnd):
 			return envelope, nil
 		case errors.Is(err, errTooLarge):
 			return envelope, o.TooLarge(item)
 		case err != nil:
 			return envelope, err
+		case item == 1 && f.Headless && page(raw[len(s.openings[0]):]):
+			return envelope, s.fault(s.began, 1, errors.New("it begins like a web page or XML, not like a table"))
 		}
 		if err := o.Check(raw, item); err != nil {
 			return envelope, err

@@ -146,6 +146,29 @@ func TestTables(t *testing.T) {
 	}
 }
 
+func TestATableWithoutRowsHasToFit(t *testing.T) {
+	fits := func(row []byte) error {
+		if string(row) != `{"nr":"-","a \"b\"":"-"}` {
+			return fmt.Errorf("not %s", row)
+		}
+		return nil
+	}
+	for _, test := range []struct{ name, table, want string }{
+		{"as it should be", "nr,a \"b\"\n", ""},
+		{"another header", "\nsorry\n", "error: the body is not valid CSV (at line 2, column 1): there are no rows, and the header does not fit: not {\"sorry\":\"-\"}\n"},
+		{"rows are judged by themselves", "sorry\n1\n", `{"sorry":"1"}` + "\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) { everyWay(t, test.table, csv.Format{}, decode.Options{Fits: fits}, test.want) })
+	}
+}
+
+func TestPagesAreNoTablesWithoutAHeader(t *testing.T) {
+	for _, table := range []string{"<html>\n<body>\n", " <!DOCTYPE html>\n<p>\n", "<?xml version=\"1.0\"?>\n<error/>\n", "<HTML"} {
+		everyWay(t, table, csv.Format{Headless: true}, decode.Options{}, "error: the body is not valid CSV (at line 1, column 1): it begins like a web page or XML, not like a table\n")
+	}
+	everyWay(t, "<b>1</b>\n<html>\n", csv.Format{Headless: true}, decode.Options{}, `{"1":"<b>1</b>"}`+"\n"+`{"1":"<html>"}`+"\n")
+}
+
 func TestTheCharsetOfTheContentType(t *testing.T) {
 	everyWay(t, "a\n\xe4\n", csv.Format{}, decode.Options{ContentType: "text/csv; charset=ISO-8859-1"}, `{"a":"ä"}`+"\n")
 	everyWay(t, "a\n\xe4\n", csv.Format{Charset: lookup(t, "koi8-r")}, decode.Options{ContentType: "text/csv; charset=utf-8"}, `{"a":"Д"}`+"\n")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/hookbridge/bridge/sources/decode"
 )
@@ -99,6 +100,26 @@ func foreign(name []byte) bool {
 		}
 	}
 	return false
+}
+
+// page reports whether the first cell of a table without a header is the beginning of a web page, or of XML.
+func page(cell []byte) bool {
+	cell = bytes.ToLower(bytes.TrimLeft(cell[:min(len(cell), 64)], " "))
+	for _, start := range []string{"<!doctype", "<html", "<?xml"} {
+		if bytes.HasPrefix(cell, []byte(start)) {
+			return true
+		}
+	}
+	return false
+}
+
+// fits judges a header that no row follows. The one line of an error message looks like one, too.
+func (s *scanner) fits(judge func(row []byte) error) error {
+	row := []byte(strings.Join(s.openings, "-") + `-"}`)
+	if err := judge(row); err != nil {
+		return s.fault(s.began, 1, fmt.Errorf("there are no rows, and the header does not fit: %w", err))
+	}
+	return nil
 }
 
 // record reads the next row as an object; errEnd where none follows. It is valid until the next.
