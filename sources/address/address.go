@@ -2,6 +2,7 @@
 package address
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -26,9 +27,25 @@ func Read(r *attr.Reader, name string) *url.URL {
 		r.Errorf(r.Range(name), "Invalid URL", "%s names no host.", name)
 	default:
 		u.Fragment, u.RawFragment = "", ""
+		Sendable(u)
 		return u
 	}
 	return nil
+}
+
+// Sendable writes what stands in a query and no request line can carry, such as a space, as browsers do (WHATWG URL,
+// section 1.3).
+func Sendable(u *url.URL) {
+	plain := func(c byte) bool { return c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>' }
+	var b strings.Builder
+	for i := range len(u.RawQuery) {
+		if c := u.RawQuery[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	u.RawQuery = b.String()
 }
 
 // Origin is scheme, host and port, the port written out (RFC 6454). What is meant for one origin is not shown to another.

@@ -23,3 +23,14 @@ func TestOrigin(t *testing.T) {
 		}
 	}
 }
+
+func TestSendable(t *testing.T) {
+	for given, want := range map[string]string{
+		"a=1&b=%20+;%zz": "a=1&b=%20+;%zz", "$filter=a eq 'b'": "$filter=a%20eq%20'b'", "ü=\"<>\x7f\xff": "%C3%BC=%22%3C%3E%7F%FF", "": "",
+	} {
+		u := &url.URL{Scheme: "https", Host: "x", RawQuery: given}
+		if address.Sendable(u); u.RawQuery != want {
+			t.Errorf("%q becomes %q, want %q", given, u.RawQuery, want)
+		}
+	}
+}

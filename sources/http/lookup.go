@@ -91,6 +91,7 @@ func (s *Source) target(what, text string) (*url.URL, error) {
 		}
 	}
 	target.User, target.Fragment, target.RawFragment = nil, "", ""
+	address.Sendable(target)
 	return target, nil
 }
 

@@ -291,5 +291,6 @@ func resolve(from *url.URL, link string) (*url.URL, error) {
 	}
 	target.Fragment, target.RawFragment = "", ""
 	target.User = from.User
+	address.Sendable(target)
 	return target, nil
 }

@@ -136,3 +136,26 @@ func TestPagesOfXML(t *testing.T) {
 	})))
 	fetch(t, s, nil).want(t, `1.1 {"@n":"1"}`, `2.1 {"@n":"2"}`)
 }
+
+// Addresses that people and old servers write with spaces in the query are sent as a request line can carry them.
+func TestAddressesWithSpacesInTheQuery(t *testing.T) {
+	var asked []string
+	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		asked = append(asked, r.URL.RawQuery)
+		if len(asked) == 1 {
+			fmt.Fprint(w, `{"data":[{"id":1}],"next":"/items?$filter=name eq 'Müller'&$skip=1"}`)
+			return
+		}
+		fmt.Fprint(w, `{"data":[{"id":2}]}`)
+	})
+	s := source(t, newShared(), fmt.Sprintf(`url = "%s/items?$filter=name eq 'Müller'"
+decode "json" { items = "data" }
+pagination "next" { path = "next" }`, address))
+	fetch(t, s, nil).want(t, `1.1 {"id":1}`, `2.1 {"id":2}`)
+	if _, found, err := lookup(t, s, address+"/item?name=a b", "@this"); err != nil || !found {
+		t.Errorf("lookup: %t, %v", found, err)
+	}
+	if got, want := strings.Join(asked, " "), "$filter=name%20eq%20'M%C3%BCller' $filter=name%20eq%20'M%C3%BCller'&$skip=1 name=a%20b"; got != want {
+		t.Errorf("asked %s\nwant  %s", got, want)
+	}
+}

@@ -166,6 +166,8 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 		err = fmt.Errorf("%s: too many requests; poll less often or set rate", what)
 	case status == nethttp.StatusNotFound:
 		err = fmt.Errorf("%s: check url; where that is how pages beyond the last are answered, declare total, pages or more", what)
+	case status == nethttp.StatusUnsupportedMediaType && s.header.Get("Content-Type") != "":
+		err = fmt.Errorf("%s: the source takes no %q", what, s.header.Get("Content-Type"))
 	case status == nethttp.StatusPartialContent:
 		err = fmt.Errorf("%s: a part is not the whole", what)
 	case status == nethttp.StatusNotModified:
