@@ -40,7 +40,7 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"a header of ours", "url = \"http://x\"\nheaders = { Accept-Encoding = \"br\" }", `2: The header "Accept-Encoding" is set by hookbridge itself; remove it.`},
 		{"success that judges nothing", "url = \"http://x\"\nsuccess = true", `2: success judges an answer: refer to body`},
 		{"success that is no truth", "url = \"http://x\"\ndecode \"json\" { items = \"data\" }\nsuccess = body.error + 1", `3: success is true or false.`},
-		{"success of an unknown name", "url = \"http://x\"\ndecode \"json\" { items = \"data\" }\nsuccess = body.ok && bodi.x", `3: There is no "bodi" here: an expression can use secret.`},
+		{"success of an unknown name", "url = \"http://x\"\ndecode \"json\" { items = \"data\" }\nsuccess = body.ok && bodi.x", `3: There is no "bodi" here. Did you mean "body"?`},
 		{"success of an unknown part", "url = \"http://x\"\nsuccess = response.code == 200", `2: There is no response.code. It has response.status and response.headers.`},
 		{"success of the records", "url = \"http://x\"\ndecode \"json\" { items = \"data.orders\" }\nsuccess = length(body.data.orders) > 0", `3: body.data.orders is, or holds, the records`},
 		{"success of what holds the records", "url = \"http://x\"\ndecode \"json\" { items = \"data.orders\" }\nsuccess = can(body.data)", `3: body.data is, or holds, the records`},

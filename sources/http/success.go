@@ -52,7 +52,7 @@ func readSuccess(r *attr.Reader, format decode.Format) *success {
 		case "response":
 			s.see(&response, t)
 		default: // beside an answer nothing is known of, HCL does not mind a name that nothing has
-			_, diags := attr.Eval(&hclsyntax.ScopeTraversalExpr{Traversal: t[:1], SrcRange: t.SourceRange()}, s.ctx)
+			_, diags := attr.Eval(&hclsyntax.ScopeTraversalExpr{Traversal: t[:1], SrcRange: t.SourceRange()}, s.with(cty.DynamicVal, cty.DynamicVal))
 			r.Add(diags)
 		}
 	}
