@@ -48,3 +48,10 @@ func (j *jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	j.mu.Unlock()
 	j.Jar.SetCookies(u, kept)
 }
+
+// given reports whether a cookie has ever come, for whatever path.
+func (j *jar) given() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.names) > 0
+}

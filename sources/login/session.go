@@ -257,7 +257,7 @@ func (l *session) refusal(a answer, jar *jar) string {
 		return "it led back to the login page"
 	case asksForPassword(a.page):
 		return "the login page came again"
-	case len(jar.Cookies(l.source))+len(jar.Cookies(l.url)) == 0:
+	case !jar.given():
 		return "no cookie came"
 	}
 	return ""

@@ -331,3 +331,22 @@ func TestSessionHoldsNoMoreCookiesThanABrowser(t *testing.T) {
 		t.Errorf("%d cookies are held", held)
 	}
 }
+
+// Whether a login is one does not depend on which of the sources that share it was there first.
+func TestSessionForAnotherPath(t *testing.T) {
+	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		sid, err := r.Cookie("sid")
+		switch {
+		case r.URL.Path == "/login":
+			nethttp.SetCookie(w, &nethttp.Cookie{Name: "sid", Value: "one", Path: "/api"})
+		case err != nil || sid.Value != "one":
+			w.WriteHeader(401)
+		default:
+			fmt.Fprint(w, "[1]")
+		}
+	})
+	h := newHouse(t)
+	first := h.source(t, sessionBlock, address, "")
+	h.want(t, h.source(t, strings.Replace(sessionBlock, "%[1]s/data", "%[1]s/api/data", 1), address, ""), "1")
+	h.wantError(t, first, "answered 401 Unauthorized: the login was refused")
+}
