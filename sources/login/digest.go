@@ -1,7 +1,6 @@
 package login
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // RFC 7616 names it, and old servers offer nothing else
 	"crypto/rand"
@@ -10,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,11 +71,10 @@ func (d *digest) sign(req *http.Request) error {
 		Username: d.username, Password: d.password.Reveal(), Cnonce: cnonce,
 	}
 	if len(challenge.QOP) > 0 && !challenge.SupportsQOP("auth") { // auth-int covers the body, too
-		body, err := content(req)
-		if err != nil {
+		if _, err := content(req); err != nil {
 			return err
 		}
-		options.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		options.GetBody = req.GetBody
 	}
 	if session != "" { // RFC 7616, section 3.4.2
 		inner := sum(challenge.Algorithm, d.username, challenge.Realm, d.password.Reveal())

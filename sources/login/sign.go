@@ -39,7 +39,8 @@ func Sign(req *http.Request) (*http.Request, error) {
 	return signed, s.by.sign(signed)
 }
 
-// content is the body of a request, which is then sent just as it was read: some bodies are made anew each time.
+// content is the body of a request, which is then sent just as it was read, also where a connection turns out to be dead and
+// another one is taken: some bodies are made anew each time.
 func content(req *http.Request) ([]byte, error) {
 	if req.Body == nil || req.Body == http.NoBody || req.GetBody == nil {
 		return nil, nil
@@ -54,6 +55,8 @@ func content(req *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	_ = req.Body.Close()
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(read)), int64(len(read))
-	return read, nil
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(read)), nil }
+	req.ContentLength = int64(len(read))
+	req.Body, err = req.GetBody()
+	return read, err
 }

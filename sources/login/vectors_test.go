@@ -1,6 +1,8 @@
 package login
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -126,6 +128,32 @@ func TestSigV4OfAWSServices(t *testing.T) {
 		}
 		if strings.Contains(req.Host, ":") {
 			t.Errorf("%s is sent to %s, which is not what was signed", test.url, req.Host)
+		}
+	}
+}
+
+// What is signed is what is sent, again and again, although the body would be another one each time.
+func TestASignedBodyStaysWhatItIs(t *testing.T) {
+	made := 0
+	req, err := http.NewRequest("POST", "https://x", strings.NewReader("body 0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.GetBody = func() (io.ReadCloser, error) {
+		made++
+		return io.NopCloser(strings.NewReader(fmt.Sprint("body ", made))), nil
+	}
+	signed, err := content(req)
+	if err != nil || string(signed) != "body 1" {
+		t.Fatalf("%s, %v", signed, err)
+	}
+	for _, again := range []func() (io.ReadCloser, error){func() (io.ReadCloser, error) { return req.Body, nil }, req.GetBody, req.GetBody} {
+		body, err := again()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent, err := io.ReadAll(body); err != nil || string(sent) != "body 1" {
+			t.Errorf("sent %s, %v", sent, err)
 		}
 	}
 }
