@@ -71,7 +71,7 @@ func (v *version) outline(document []byte, whole bool) (outline, error) {
 	var text strings.Builder
 	d := xml.NewDecoder(bytes.NewReader(document))
 	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
-	bodied := false
+	bodied, declared := false, spaces{"": true, "xmlns": true, "http://www.w3.org/XML/1998/namespace": true}
 	for depth := 0; ; {
 		begin := d.InputOffset()
 		token, err := d.Token()
@@ -85,6 +85,9 @@ func (v *version) outline(document []byte, whole bool) (outline, error) {
 		switch t := token.(type) {
 		case xml.StartElement:
 			depth++
+			if prefix, ok := declared.undeclared(t); ok {
+				return o, fmt.Errorf("the prefix %q is not declared: write xmlns:%s=\"…\" where it is used first, or around it", prefix, prefix)
+			}
 			switch {
 			case depth == 1 && o.root != "":
 				return o, errors.New("a second root element begins")
@@ -109,8 +112,11 @@ func (v *version) outline(document []byte, whole bool) (outline, error) {
 			depth--
 		case xml.CharData:
 			text.Write(t)
-			if depth == 0 && len(bytes.TrimSpace(t)) > 0 {
+			switch blank := len(bytes.TrimSpace(t)) == 0; {
+			case depth == 0 && !blank:
 				return o, errors.New("text stands outside of the root element")
+			case depth == 2 && bodied && !blank:
+				return o, errors.New(`text stands in the Body outside of an element; what is in a file is written file("…")`)
 			}
 		case xml.Directive:
 			return o, errors.New("SOAP messages have no document type")
@@ -121,6 +127,24 @@ func (v *version) outline(document []byte, whole bool) (outline, error) {
 	}
 	o.text = text.String()
 	return o, nil
+}
+
+// spaces are the namespaces that were declared so far. A prefix that was not is left in the place of its namespace by the
+// decoder.
+type spaces map[string]bool
+
+func (s spaces) undeclared(e xml.StartElement) (prefix string, found bool) {
+	for _, a := range e.Attr {
+		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" {
+			s[a.Value] = true
+		}
+	}
+	for _, name := range append([]xml.Attr{{Name: e.Name}}, e.Attr...) {
+		if !s[name.Name.Space] {
+			return name.Name.Space, true
+		}
+	}
+	return "", false
 }
 
 // matches holds the root to the version.
