@@ -33,7 +33,7 @@ func (s *Set) Fetch(ctx context.Context, place Place, options bridge.FetchOption
 	if files, err = s.rested(ctx, place, files); err != nil {
 		return bridge.Outcome{}, err
 	}
-	f := &fetch{Set: s, ctx: ctx, place: place, fits: options.Fits, emit: emit}
+	f := &fetch{Set: s, Documents: archive.Documents{Fits: options.Fits, Emit: emit}, ctx: ctx, place: place}
 	if len(memory) == len(files) {
 		outcome, err := f.verify(files, memory, options.Unconditional)
 		if err != nil || outcome.NotModified {
@@ -46,12 +46,9 @@ func (s *Set) Fetch(ctx context.Context, place Place, options bridge.FetchOption
 // fetch is one fetch on its way.
 type fetch struct {
 	*Set
-	ctx     context.Context
-	place   Place
-	fits    func(row []byte) error
-	emit    func(bridge.Record) error
-	broken  error // what emit returned
-	outcome bridge.Outcome
+	archive.Documents
+	ctx   context.Context
+	place Place
 }
 
 // verify finds out whether all files are those of the last fetch. It ends at the first that is not.
@@ -112,19 +109,19 @@ func (f *fetch) everything(files []file) (bridge.Outcome, error) {
 	var memory []known
 	for _, at := range files {
 		k, err := f.read(at)
-		if f.broken != nil {
-			return f.outcome, f.broken
+		if f.Broken != nil {
+			return f.Outcome, f.Broken
 		}
 		if err != nil {
-			return f.outcome, f.failed(at, err)
+			return f.Outcome, f.failed(at, err)
 		}
 		memory = append(memory, k)
 	}
 	after, err := f.list(f.ctx, f.place)
 	if err != nil {
-		return f.outcome, err
+		return f.Outcome, err
 	}
-	o := f.outcome
+	o := f.Outcome
 	o.Incremental, o.Complete = o.Window, !o.Window
 	if o.Stable = same(files, after); o.Stable {
 		o.Next = remember(memory)
@@ -201,13 +198,13 @@ func (f *fetch) read(at file) (known, error) {
 		}
 	}
 	k := f.known(now)
-	window := f.outcome.Window
-	f.outcome.Window = false
+	window := f.Outcome.Window
+	f.Outcome.Window = false
 	k.Hash, err = f.unpack(now, in)
-	k.Window = f.outcome.Window
-	f.outcome.Window = window || k.Window
-	if f.broken != nil {
-		return k, f.broken
+	k.Window = f.Outcome.Window
+	f.Outcome.Window = window || k.Window
+	if f.Broken != nil {
+		return k, f.Broken
 	}
 	if moved := f.unmoved(now, in); moved != nil {
 		return k, moved
@@ -233,7 +230,7 @@ func (f *fetch) unpack(at file, in io.ReadCloser) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			return sum, f.documents(at, members)
+			return sum, f.Documents.Read(f.ctx, members, f.as(at))
 		}
 	}
 	hash := xxh3.New()
@@ -243,56 +240,31 @@ func (f *fetch) unpack(at file, in io.ReadCloser) (string, error) {
 		return "", err
 	}
 	defer func() { _ = held.Close() }()
-	if err := f.documents(at, held.Members); err != nil {
+	if err := f.Documents.Read(f.ctx, held.Members, f.as(at)); err != nil {
 		return "", err
 	}
 	_, err = io.Copy(io.Discard, whole) // so that the hash is of all of it
 	return text(hash), err
 }
 
-func (f *fetch) documents(at file, members []archive.Member) error {
-	for _, m := range members {
-		name := f.shown(at.name)
+// as says how a document of a file is read, and under which name people know it.
+func (f *fetch) as(at file) func(archive.Member) (decode.Format, string, error) {
+	return func(m archive.Member) (decode.Format, string, error) {
+		name, format := f.shown(at.name), f.format
 		if m.Zipped {
 			name += ": " + m.String()
 		}
-		err := f.document(m, name)
-		if err != nil && m.Zipped && f.broken == nil {
-			err = fmt.Errorf("%s: %w", m, err)
+		if format == nil {
+			format = block.ByName(m.Name)
 		}
-		if err != nil {
-			return err
+		switch {
+		case format == nil && m.Zipped:
+			return nil, "", errors.New("the name does not say what is in the member; add a decode block, or name those that are wanted: members = …")
+		case format == nil:
+			return nil, "", errors.New("the name does not say what is in the file; add a decode block")
 		}
+		return format, name, nil
 	}
-	return nil
-}
-
-// document emits the records of one document, under the name that people know it by.
-func (f *fetch) document(m archive.Member, name string) error {
-	format := f.format
-	if format == nil {
-		format = block.ByName(m.Name)
-	}
-	switch {
-	case format == nil && m.Zipped:
-		return errors.New("the name does not say what is in the member; add a decode block, or name those that are wanted: members = …")
-	case format == nil:
-		return errors.New("the name does not say what is in the file; add a decode block")
-	}
-	in, err := m.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	counted := &counter{ctx: f.ctx, r: in}
-	f.outcome.Pages++
-	_, err = format.Split(counted, decode.Options{Fits: f.fits}, func(raw []byte, item int) error {
-		f.broken = f.emit(bridge.Record{Body: raw, Page: f.outcome.Pages, Item: item, File: name})
-		return f.broken
-	})
-	f.outcome.Bytes += counted.n
-	f.outcome.Window = f.outcome.Window || format.Window()
-	return err
 }
 
 func (f *fetch) trace(format, name string, size int64) {
@@ -323,21 +295,5 @@ func (s *steady) Read(p []byte) (int, error) {
 	case err != nil && s.ctx.Err() != nil:
 		err = context.Cause(s.ctx)
 	}
-	return n, err
-}
-
-// counter counts what a document has, unpacked.
-type counter struct {
-	ctx context.Context
-	r   io.Reader
-	n   int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	n, err := c.r.Read(p)
-	c.n += int64(n)
 	return n, err
 }

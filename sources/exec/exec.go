@@ -143,10 +143,10 @@ func (s *Source) GoString() string { return s.identity }
 // Fetch runs the program and reads what it prints; see bridge.Source. The context ends it: SIGTERM first, to it and all it
 // has started, SIGKILL five seconds later.
 func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit func(bridge.Record) error) (bridge.Outcome, error) {
-	f := &fetch{Source: s, ctx: ctx, fits: options.Fits, emit: emit}
+	f := &fetch{Source: s, Documents: archive.Documents{Fits: options.Fits, Emit: emit}, ctx: ctx}
 	outcome, err := f.run(options.From)
-	if f.broken != nil {
-		return outcome, f.broken
+	if f.Broken != nil {
+		return outcome, f.Broken
 	}
 	if err != nil {
 		err = fmt.Errorf("source.exec: %s: %w", s.args[0], err)

@@ -21,11 +21,8 @@ const small = 1 << 20
 // fetch is one run of the program.
 type fetch struct {
 	*Source
-	ctx     context.Context
-	fits    func(row []byte) error
-	emit    func(bridge.Record) error
-	broken  error // what emit returned
-	outcome bridge.Outcome
+	archive.Documents
+	ctx context.Context
 }
 
 func (f *fetch) run(from bridge.Checkpoint) (bridge.Outcome, error) {
@@ -39,12 +36,12 @@ func (f *fetch) run(from bridge.Checkpoint) (bridge.Outcome, error) {
 	n, err := io.ReadFull(p, held)
 	held = held[:n]
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return f.outcome, err
+		return f.Outcome, err
 	}
 	var next bridge.Checkpoint
 	if n <= small {
 		if err := p.wait(); err != nil {
-			return f.outcome, err
+			return f.Outcome, err
 		}
 		if next = remember(held); bytes.Equal(next, from) {
 			f.trace(p, started, ", the same output as last time")
@@ -52,19 +49,18 @@ func (f *fetch) run(from bridge.Checkpoint) (bridge.Outcome, error) {
 			return bridge.Outcome{Next: next, NotModified: true, Complete: !window, Incremental: window, Window: window, Stable: true, Pages: 1}, nil
 		}
 		err = f.documents(bytes.NewReader(held))
-	} else if err = f.documents(io.MultiReader(bytes.NewReader(held), p)); f.broken == nil && p.over {
+	} else if err = f.documents(io.MultiReader(bytes.NewReader(held), p)); f.Broken == nil && p.over {
 		// An output that is cut short is explained by how its program ended.
 		if ended := p.wait(); ended != nil {
 			err = ended
 		}
 	}
 	if err != nil {
-		return f.outcome, err
+		return f.Outcome, err
 	}
 	f.trace(p, started, "")
-	o := f.outcome
+	o := f.Outcome
 	o.Next, o.Stable = next, true
-	o.Window = f.format.Window()
 	o.Incremental, o.Complete = o.Window, !o.Window
 	return o, nil
 }
@@ -82,31 +78,11 @@ func (f *fetch) documents(output io.Reader) error {
 		return err
 	}
 	defer func() { _ = held.Close() }()
-	for _, m := range held.Members {
-		if err := f.document(m); err != nil {
-			if m.Zipped && f.broken == nil {
-				err = fmt.Errorf("%s: %w", m, err)
-			}
-			return err
-		}
-	}
-	_, err = io.Copy(io.Discard, output)
-	return err
-}
-
-func (f *fetch) document(m archive.Member) error {
-	in, err := m.Open()
-	if err != nil {
+	as := func(archive.Member) (decode.Format, string, error) { return f.format, "", nil }
+	if err := f.Documents.Read(f.ctx, held.Members, as); err != nil {
 		return err
 	}
-	defer func() { _ = in.Close() }()
-	counted := &counter{ctx: f.ctx, r: in}
-	f.outcome.Pages++
-	_, err = f.format.Split(counted, decode.Options{Fits: f.fits}, func(raw []byte, item int) error {
-		f.broken = f.emit(bridge.Record{Body: raw, Page: f.outcome.Pages, Item: item})
-		return f.broken
-	})
-	f.outcome.Bytes += counted.n
+	_, err = io.Copy(io.Discard, output)
 	return err
 }
 
@@ -120,20 +96,4 @@ func (f *fetch) trace(p *process, started time.Time, remark string) {
 		line += ", stderr " + said
 	}
 	trace(f.veil.Text(line))
-}
-
-// counter counts what a document has, unpacked, and stops with the fetch.
-type counter struct {
-	ctx context.Context
-	r   io.Reader
-	n   int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
 }
