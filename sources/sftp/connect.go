@@ -43,8 +43,13 @@ func (s *Source) dial(ctx context.Context) (*remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w; check addr, and whether a firewall lets this machine through", err)
 	}
-	place := &remote{ctx: ctx, wire: &wire{Conn: tcp}}
-	place.unwatch = context.AfterFunc(ctx, func() { _ = tcp.Close() })
+	return s.begin(ctx, tcp, checker, wanted)
+}
+
+// begin logs in over a connection, which it owns.
+func (s *Source) begin(ctx context.Context, conn net.Conn, checker *checker, wanted []string) (*remote, error) {
+	place := &remote{ctx: ctx, wire: &wire{Conn: conn}}
+	place.unwatch = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	if err := s.handshake(place, checker, wanted); err != nil {
 		place.close()
 		return nil, place.why(err)
@@ -131,7 +136,7 @@ func (r *remote) close() {
 	r.guard.Wait()
 }
 
-// wire is the TCP connection. It dies of silence, and of a listing that does not end.
+// wire is the connection below SSH. It dies of silence, and of a listing that does not end.
 type wire struct {
 	net.Conn
 	read  atomic.Int64

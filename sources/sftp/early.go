@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -60,7 +61,7 @@ func (r *remote) fetched(name string, size int64) *whole {
 func (w *whole) fetch() {
 	defer close(w.done)
 	w.op = "open"
-	f, err := w.sftp.Open(w.Name)
+	f, err := w.open(w.Name)
 	if err != nil {
 		w.err = err
 		return
@@ -74,13 +75,16 @@ func (w *whole) fetch() {
 		if errors.Is(err, io.EOF) && n == 0 {
 			break
 		}
+		if n == 0 {
+			err = cmp.Or(err, errNothing)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			w.err = err
 			return
 		}
 	}
 	w.op = "look at"
-	w.info, w.err = w.sftp.Stat(w.Name)
+	w.info, w.err = w.stat(w.Name)
 }
 
 // Read gives what was fetched.

@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,28 +39,46 @@ func (r *remote) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err == nil {
 		// The library takes the end of a connection for the end of the list, if it comes at the wrong moment. One that still
 		// answers has not ended.
-		_, err = r.sftp.Stat(name)
+		_, err = r.stat(name)
 	}
 	if err != nil {
 		return nil, r.failed("list", name, err)
 	}
-	entries := make([]fs.DirEntry, 0, len(infos))
-	for _, info := range infos {
-		switch info.Name() {
-		case "", ".", "..", "/":
-		default:
-			entries = append(entries, fs.FileInfoToDirEntry(info))
-		}
+	entries := make([]fs.DirEntry, len(infos))
+	for i, info := range infos {
+		entries[i] = fs.FileInfoToDirEntry(info)
 	}
 	return entries, nil
 }
 
 func (r *remote) Stat(name string) (fs.FileInfo, error) {
-	info, err := r.sftp.Stat(name)
+	info, err := r.stat(name)
 	if err != nil {
 		return nil, r.failed("look at", name, err)
 	}
 	return info, nil
+}
+
+// errNothing is a server that says that all is well where it was to send something. The library hands on nothing, then.
+var errNothing = errors.New("the server says that it succeeded, and sends nothing")
+
+func (r *remote) stat(name string) (fs.FileInfo, error) {
+	info, err := r.sftp.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if stat, ok := info.Sys().(*pkgsftp.FileStat); ok && stat == nil {
+		return nil, errNothing
+	}
+	return info, nil
+}
+
+func (r *remote) open(name string) (*pkgsftp.File, error) {
+	f, err := r.sftp.Open(name)
+	if err == nil && f == nil {
+		err = errNothing
+	}
+	return f, err
 }
 
 func (r *remote) Open(name string, size int64) (io.ReadCloser, error) {
@@ -69,7 +88,7 @@ func (r *remote) Open(name string, size int64) (io.ReadCloser, error) {
 		}
 		return w, nil
 	}
-	f, err := r.sftp.Open(name)
+	f, err := r.open(name)
 	if err != nil {
 		return nil, r.failed("open", name, err)
 	}
@@ -121,7 +140,7 @@ func (r *reader) next() error {
 		if errors.Is(got.err, io.EOF) {
 			return io.EOF
 		}
-		return r.failed("read", r.name, got.err)
+		return r.failed("read", r.name, cmp.Or(got.err, errNothing))
 	}
 	used := r.spare
 	r.piece, r.spare = got.piece, got.piece[:cap(got.piece)]
