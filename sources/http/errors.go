@@ -112,6 +112,7 @@ func (s *Source) unreadable(resp *nethttp.Response, size int64, start []byte, er
 	facts := fmt.Sprintf("(status %d, %s, %s)", resp.StatusCode, shown, bytesText(size))
 	var syntax *decode.SyntaxError
 	var items *decode.ItemsError
+	var record *decode.RecordError
 	if refused, ok := errors.AsType[*decode.RefusedError](err); ok {
 		shown := *refused
 		shown.Said = s.scrubAnswer(resp, shown.Said) // before it is cut
@@ -123,7 +124,7 @@ func (s *Source) unreadable(resp *nethttp.Response, size int64, start []byte, er
 	case archive.Sniff(start) != archive.Plain || len(start) == 0:
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(resp, start, 60))
-	case errors.As(err, &items): // an error message, mostly
+	case errors.As(err, &items), errors.As(err, &record): // an error message, mostly
 		return fmt.Errorf("%w %s, begins with %s", err, facts, s.excerpt(resp, start, 200))
 	}
 	return fmt.Errorf("%w %s", err, facts)

@@ -58,7 +58,7 @@ func TestDecodeNotesMistakes(t *testing.T) {
 		{"key_file = \"locked\"\npassphrase = \"" + password + "\"", ``},
 		{`password = ""`, `password must not be empty`},
 		{`known_hosts = null`, `"known_hosts"`},
-		{`known_hosts = "nothing"`, `Type: ssh-keyscan -p 22 files.example.com >> ` + filepath.Join(dir, "nothing")},
+		{`known_hosts = "nothing"`, `It is how the server proves who it is. Type: ssh-keyscan -p 22 files.example.com >> ` + filepath.Join(dir, "nothing")},
 		{`known_hosts = "broken_hosts"`, `known_hosts is not what ssh-keyscan and ssh write: `},
 		{`known_hots = "known_hosts"`, `Did you mean "known_hosts"?`},
 		{`path = "[a.json"`, `this one is malformed`},
@@ -86,6 +86,9 @@ func TestDecodeNotesMistakes(t *testing.T) {
 				t.Errorf("%s: got %v", test.line, diags)
 			}
 			continue
+		}
+		if len(diags) > 1 {
+			t.Errorf("%s: one mistake is told as %d: %v", test.line, len(diags), diags)
 		}
 		if text := details(diags); s != nil || !strings.Contains(text, test.want) || strings.Contains(text, password) {
 			t.Errorf("%s: got %v %q, want %s", test.line, s, text, test.want)

@@ -26,11 +26,11 @@ func readHosts(r *attr.Reader, addr, dir string) hosts {
 		return h
 	}
 	var text []byte
-	h.path, text = load(r, "known_hosts", dir, "")
+	h.path, text = load(r, "known_hosts", dir, func(path string) string {
+		h.path = path
+		return fmt.Sprintf(" It is how the server proves who it is. Type: %s, and compare the fingerprints with those its operator names.", h.scan())
+	})
 	if text == nil {
-		if h.path != "" {
-			r.Errorf(r.Range("known_hosts"), "Unknown server", "known_hosts is how the server proves who it is. Type: %s, and compare the fingerprints with those its operator names.", h.scan())
-		}
 		return h
 	}
 	check, err := knownhosts.New(h.path)

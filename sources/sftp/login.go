@@ -26,7 +26,7 @@ type login struct {
 func readLogin(r *attr.Reader, dir string) login {
 	before := r.Errors()
 	l := login{password: r.Secret("password")}
-	path, text := load(r, "key_file", dir, " It is the private key, such as id_ed25519.")
+	path, text := load(r, "key_file", dir, func(string) string { return " It is the private key, such as id_ed25519." })
 	passphrase := r.Secret("passphrase")
 	if text != nil {
 		l.key = privateKey(r, path, text, passphrase)
@@ -47,9 +47,6 @@ func privateKey(r *attr.Reader, path string, text []byte, passphrase bridge.Secr
 		r.Errorf(r.Range("key_file"), "Unusable key", format, args...)
 		return nil
 	}
-	if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		r.Warnf(r.Range("key_file"), "Key is open to others", "%s can be read or written by others than its owner (%s). Type: chmod 600 %s", path, info.Mode().Perm(), quote(path))
-	}
 	signer, err := ssh.ParsePrivateKey(text)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
 		if passphrase.Empty() {
@@ -60,9 +57,13 @@ func privateKey(r *attr.Reader, path string, text []byte, passphrase bridge.Secr
 			return nil
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
+		if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+			r.Warnf(r.Range("key_file"), "Key is open to others", "%s can be read or written by others than its owner (%s). Type: chmod 600 %s", path, info.Mode().Perm(), quote(path))
+		}
 		return signer
+	}
+	switch {
 	case bytes.HasPrefix(text, []byte("PuTTY-User-Key-File")):
 		return wrong("It is in PuTTY's own form. Type: puttygen %s -O private-openssh -o id_bridge, and name id_bridge.", quote(path))
 	case isPublic(text):

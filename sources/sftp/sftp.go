@@ -78,7 +78,7 @@ func (s *Source) Fetch(ctx context.Context, options bridge.FetchOptions, emit fu
 	return outcome, s.veil.Error(err)
 }
 
-// address reads addr: host, host:port or [IPv6]:port.
+// address reads addr: host, host:port or [IPv6]:port. It is empty where that is none, which is noted.
 func address(r *attr.Reader) string {
 	text := r.Required("addr")
 	if text == "" {
@@ -96,15 +96,17 @@ func address(r *attr.Reader) string {
 		r.Errorf(r.Range("addr"), "Invalid address", `addr is a host or host:port, such as "files.example.com:22"; the files are named by path = "…".`)
 	case err != nil || number == 0 || host == "" || strings.ContainsAny(host, " \t\n[]"):
 		r.Errorf(r.Range("addr"), "Invalid address", `addr is a host or host:port, such as "files.example.com:22" or "[2001:db8::1]:2222".`)
+	default:
+		return net.JoinHostPort(host, port)
 	}
-	return net.JoinHostPort(host, port)
+	return ""
 }
 
 // maxFile bounds the small files that a block names.
 const maxFile = 4 << 20
 
 // load reads a file that a block names, and returns where it is. The text is empty, and noted, where it cannot be read.
-func load(r *attr.Reader, name, dir, hint string) (path string, text []byte) {
+func load(r *attr.Reader, name, dir string, hint func(path string) string) (path string, text []byte) {
 	path = r.String(name, "")
 	if path == "" {
 		return "", nil
@@ -114,7 +116,7 @@ func load(r *attr.Reader, name, dir, hint string) (path string, text []byte) {
 	}
 	text, err := small(path)
 	if err != nil {
-		r.Errorf(r.Range(name), "Unreadable file", "%s cannot be read: %v.%s", name, err, hint)
+		r.Errorf(r.Range(name), "Unreadable file", "%s cannot be read: %v.%s", name, err, hint(path))
 	}
 	return path, text
 }

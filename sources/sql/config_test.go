@@ -26,7 +26,7 @@ func TestMistakesInTheBlock(t *testing.T) {
 		{good + "query = \"select 1\"\nquerry = 1", dsn, `4: An argument named "querry" is not expected here. Did you mean "query"?`},
 		{good + "query = \"select 1\"\ndecode \"json\" {}", dsn, `4: A block of type "decode" is not expected here.`},
 		{good + "query = \"select 1\"\nmax_body = 0", dsn, `4: "0" is not a size`},
-		{good + "query = \"select 1\"", "postgres://bridge:p4ss%w0rd@db.example.com/shop", `2: The dsn is not one of driver "postgres": it cannot be understood. It is written like postgres://USER`},
+		{good + "query = \"select 1\"", "postgres://bridge:p4ss%w0rd@db.example.com/shop", `2: The dsn is not one of driver "postgres": it cannot be understood; in an address, a password is written urlencode(…). It is written like postgres://USER`},
 		{good + "query = \"select 1\"", "postgres://bridge:p4ssw0rd@db.example.com:x/shop", `2: The dsn is not one of driver "postgres"`},
 		{good + "query = \"select 1\"", "bridge:p4ssw0rd@tcp(db.example.com)/shop", `2: The dsn is not one of driver "postgres"`},
 		{good + "query = \"select 1\"", dsn + "?sslmode=verify-full&sslrootcert=/none.pem", `2: The dsn is not one of driver "postgres": a file it names cannot be read: open /none.pem: no such file`},

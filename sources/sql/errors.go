@@ -19,6 +19,10 @@ type fetchError struct {
 func (e *fetchError) Error() string { return e.text }
 func (e *fetchError) Unwrap() error { return e.cause }
 
+// errNoAddress is a dsn that is no address. Mostly it is the password, with a character that ends something in addresses;
+// more cannot be said without showing it.
+var errNoAddress = errors.New("it cannot be understood; in an address, a password is written urlencode(…)")
+
 // fail says what was attempted.
 func (s *Source) fail(attempted string, err error) error {
 	return &fetchError{text: s.scrub("source.sql: " + attempted + ": " + s.database.explain(unreached(err)).Error()), cause: err}
@@ -62,7 +66,9 @@ func unreached(err error) error {
 		return advise("the host is not known", "check the host in dsn")
 	case errors.As(err, &certificate):
 		return advise("the server's certificate is not trusted: "+certificate.Err.Error(), "name the one that signed it in dsn, and the host as it is written in the certificate")
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT) && errors.As(err, &op):
+	case errors.Is(err, syscall.ENOENT) && errors.As(err, &op):
+		return advise("there is no such socket", "check its path in dsn, and that the server runs on this machine")
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return advise("connection refused", "check host and port in dsn, and that the server runs and listens there")
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return advise("the server does not answer", "check host and port in dsn, and the firewalls in between")

@@ -68,6 +68,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{m.with(my(func(c *mysql.Config) { c.DBName = "nowhere" })), "select 1", []string{"Access denied for user '(user)'@", "'nowhere' (1044); grant the user of dsn the right to use the database"}},
 		{m.with(my(func(c *mysql.Config) { c.Addr = "db.invalid:3306" })), "select 1", []string{"the host is not known; check the host in dsn"}},
 		{m.with(my(func(c *mysql.Config) { c.TLSConfig = "true" })), "select 1", []string{"the server offers no TLS, which dsn asks for; set it up there, or change tls in dsn"}},
+		{m.with(my(func(c *mysql.Config) { c.Net, c.Addr = "unix", "/nowhere/s.sock" })), "select 1", []string{"there is no such socket; check its path in dsn, and that the server runs on this machine"}},
+		{p.with("host=/nowhere user=bridge dbname=shop"), "select 1", []string{"there is no such socket; check its path in dsn"}},
 		{m, "select * from nowhere", []string{"nowhere' doesn't exist (1146); check the names of the tables"}},
 		{m, "select nothing from t", []string{"Unknown column 'nothing'", "(1054); check the names of the columns"}},
 		{m, "selec * from t", []string{"You have an error in your SQL syntax", "(1064); check query"}},

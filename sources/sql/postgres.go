@@ -26,7 +26,7 @@ func readPostgres(dsn, _ string) (database, error) {
 		if file, ok := errors.AsType[*fs.PathError](err); ok {
 			return nil, fmt.Errorf("a file it names cannot be read: %w", file)
 		}
-		return nil, errors.New("it cannot be understood")
+		return nil, errNoAddress
 	}
 	config.RuntimeParams["client_encoding"] = "UTF8"
 	if config.RuntimeParams["application_name"] == "" {

@@ -24,7 +24,7 @@ type sqlServer struct{ config msdsn.Config }
 func readSQLServer(dsn, _ string) (database, error) {
 	config, err := msdsn.Parse(dsn)
 	if err != nil {
-		return nil, errors.New("it cannot be understood")
+		return nil, errNoAddress
 	}
 	config.LogFlags = 0
 	config.Encoding.GuidConversion = false
