@@ -85,7 +85,7 @@ func (s *Source) target(what, text string) (*url.URL, error) {
 	if target.Opaque != "" || target.Host == "" || address.Origin(target) != address.Origin(s.url) {
 		return nil, fmt.Errorf("the address of the %s, %s, is not of the source's own origin, %s; no other gets its login", what, bridge.Redact(text), address.Origin(s.url))
 	}
-	for step := range strings.SplitSeq(target.Path, "/") { // decoded, so that %2e counts
+	for step := range strings.FieldsFuncSeq(target.Path, func(r rune) bool { return r == '/' || r == '\\' }) { // decoded, so that %2e counts; some servers take \ for /
 		if step == "." || step == ".." {
 			return nil, fmt.Errorf("the address of the %s, %s, has %q in its path; such an id is not looked up", what, bridge.Redact(text), step)
 		}

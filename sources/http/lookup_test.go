@@ -136,7 +136,7 @@ func TestLookupStaysWithTheSource(t *testing.T) {
 	for _, url := range []string{
 		"https://elsewhere.invalid/orders/1?key=S3CRET", "https://" + host + "/orders/1", "http://127.0.0.1:1/orders/1", "//elsewhere.invalid/1", "/orders/1", "orders/1", "",
 		"http://" + host + "@elsewhere.invalid/1", "http://elsewhere.invalid\\@" + host + "/1", "ftp://" + host + "/1", "http:" + host + "/1", "mailto:x@y", "http://[::1", "http://a b/", address + "/\x7f",
-		address + "/orders/../admin", address + "/orders/%2e%2E/admin", address + "/orders/.", address + "/orders/%2e%2e%2fadmin", address + "/..",
+		address + "/orders/../admin", address + "/orders/%2e%2E/admin", address + "/orders/.", address + "/orders/%2e%2e%2fadmin", address + `/orders/..%5cadmin`, address + `/orders\..\admin`, address + "/..",
 	} {
 		if got, found, err := lookup(t, s, url, ""); !errors.Is(err, bridge.ErrRefused) || found || strings.Contains(err.Error(), "S3CRET") {
 			t.Errorf("%q: %q, %v", url, got, err)
