@@ -232,7 +232,11 @@ func (l *session) login(ctx context.Context) (*jar, error) {
 		return nil, err
 	}
 	if reason := l.refusal(answer, jar); reason != "" {
-		return nil, heeded(host, answer, fmt.Errorf("the login at %s was refused (status %d, %s); check what auth \"session\" sends", bridge.Redact(l.url.String()), answer.StatusCode, reason))
+		failure := fmt.Errorf("the login at %s was refused (status %d, %s); check what auth \"session\" sends", bridge.Redact(l.url.String()), answer.StatusCode, reason)
+		if answer.StatusCode < 500 && answer.StatusCode != http.StatusTooManyRequests {
+			failure = &refusedError{failure}
+		}
+		return nil, heeded(host, answer, failure)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -262,6 +262,10 @@ func (t *token) failed(ctx context.Context, err error) error {
 		}
 	}
 	failure := fmt.Errorf("the token endpoint refused (status %d%s); check %s", answer.Response.StatusCode, detail, check)
+	switch answer.ErrorCode {
+	case "invalid_client", "invalid_grant", "unauthorized_client":
+		failure = &refusedError{failure}
+	}
 	if at, ok := t.host.Heed(answer.Response); ok {
 		return &bridge.BusyError{RetryAt: at, Err: failure}
 	}

@@ -65,6 +65,49 @@ func TestARefusedLoginIsTriedOnceForAllWhoWait(t *testing.T) {
 	}
 }
 
+// Jobs that come one after the other, as their schedules have it, are told the same for a while; a server that is only out of
+// order is asked again at once.
+func TestARefusedLoginIsNotTriedAgainAtOnce(t *testing.T) {
+	for kind, block := range map[string]string{
+		"session": "url = \"https://x.example.com/login\"\nform = { password = secret.token }",
+		"oauth2":  "token_url = \"https://x.example.com/login\"\nclient_id = \"me\"\nclient_secret = secret.token",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			h := newHouse(t)
+			synctest.Test(t, func(t *testing.T) {
+				tries, status := 0, 401
+				h.shared = http.NewShared(nil, "", inProcess(func(req *nethttp.Request) *nethttp.Response {
+					tries++
+					return reply(req, status, map[int]string{401: `{"error":"invalid_client"}`, 503: `{}`}[status], "Content-Type", "application/json")
+				}))
+				source := func(i int) bridge.Source {
+					return h.source(t, "url = \"https://x.example.com/%d\"\nauth %q {\n%s\n}", i, kind, block)
+				}
+				each := map[string]int{"session": 1, "oauth2": 2}[kind] // oauth2 by header and by parameters
+				for i := range 5 {
+					h.wantError(t, source(i), "refused (status 401")
+					<-time.After(5 * time.Second)
+				}
+				if tries != each {
+					t.Errorf("%d tries in 25 seconds", tries)
+				}
+				<-time.After(5 * time.Second)
+				h.wantError(t, source(0), "refused (status 401")
+				if tries != 2*each {
+					t.Errorf("%d tries after 30 seconds", tries)
+				}
+				<-time.After(30 * time.Second)
+				status, tries = 503, 0
+				h.wantError(t, source(0), "503")
+				h.wantError(t, source(1), "503")
+				if tries != 2 {
+					t.Errorf("%d tries of a server that is out of order", tries)
+				}
+			})
+		})
+	}
+}
+
 // Requests of a login are held to the rate of their host, as all others.
 func TestLoginsKeepToTheRate(t *testing.T) {
 	for kind, block := range map[string]string{
