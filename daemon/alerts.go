@@ -143,13 +143,16 @@ func (d *Daemon) logFailure(j *job, r bridge.RunReport) {
 	j.mu.Lock()
 	same := r.Failures > 1 && j.logged == r.Error
 	j.logged = r.Error
+	hint := "try: hookbridge plan " + j.cfg.Name + " --trace"
+	if j.outlook.full {
+		hint = "make room where the store is: shorten retain, or forget what was removed"
+	}
 	j.mu.Unlock()
 	if same {
 		d.log.Debug("poll failed again", "job", j.cfg.Name, "failures", r.Failures, "error", r.Error)
 		return
 	}
-	d.log.Error("poll failed", "job", j.cfg.Name, "failures", r.Failures, "error", r.Error,
-		"hint", "try: hookbridge plan "+j.cfg.Name+" --trace")
+	d.log.Error("poll failed", "job", j.cfg.Name, "failures", r.Failures, "error", r.Error, "hint", hint)
 }
 
 // checkClock warns when the source's clock and ours differ.

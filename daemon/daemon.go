@@ -39,6 +39,8 @@ type Options struct {
 	Version string            // for user-agent and status
 	// Fault is for tests of crash safety: it is handed to the store, whose documentation says what it does.
 	Fault func(point string) error
+	// MaxPages caps the store, for tests of a full disk. 0: no cap.
+	MaxPages int64
 	// Transport replaces the network, for tests in simulated time.
 	Transport http.RoundTripper
 }
@@ -98,7 +100,7 @@ func Open(ctx context.Context, options Options) (*Daemon, error) {
 	}
 	d.storePath = cfg.Bridge.Store
 	d.spoolDir = filepath.Dir(d.storePath)
-	store, err := sqlite.Open(ctx, d.storePath, sqlite.Options{Logger: d.log, Command: strings.Join(os.Args, " "), Fault: options.Fault})
+	store, err := sqlite.Open(ctx, d.storePath, sqlite.Options{Logger: d.log, Command: strings.Join(os.Args, " "), Fault: options.Fault, MaxPages: options.MaxPages})
 	if err != nil {
 		return nil, err
 	}

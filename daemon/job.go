@@ -69,6 +69,7 @@ type outlook struct {
 	changes []watchdog.Change
 	shapes  *watchdog.Shapes // nil: nothing was compared
 	follow  bool             // rows were left alone: look again at once
+	full    bool             // there was no space to write what was found
 }
 
 // errRetired ends a run whose job was edited or removed.

@@ -317,6 +317,9 @@ func (r *run) conclude(err error) bridge.RunReport {
 		r.report.Outcome, r.report.Error, r.report.Failures = bridge.RunDropped, errStopping.Error(), last.Failures
 		return r.report
 	}
+	if r.outlook.full = errors.Is(err, bridge.ErrFull); r.outlook.full {
+		err = fmt.Errorf("%w; what is missing follows by itself once there is space", err)
+	}
 	if err != nil {
 		r.report.Outcome, r.report.Error, r.report.Failures, r.report.Open = bridge.RunFailed, err.Error(), last.Failures+1, last.Open
 		j.state.LastRun = r.report
