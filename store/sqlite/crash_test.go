@@ -1,13 +1,17 @@
 package sqlite_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -270,4 +274,47 @@ func TestALockNamesItsHolderAndDiesWithIt(t *testing.T) {
 	if state.Records == 0 || state.Records != state.Sequence || state.Records != b.Backlog() {
 		t.Errorf("after kill -9: %d records, %d events, backlog %d", state.Records, state.Sequence, b.Backlog())
 	}
+}
+
+func TestWhatCannotBeWrittenForLongIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		db, err := sqlite.Open(t.Context(), path(t), sqlite.Options{MaxPages: 120, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		b := setUp(t, db)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- db.Run(ctx) }()
+		synctest.Wait()
+		large := strings.Repeat("x", 1<<20)
+		db.RecordRun(b.job.Number, bridge.RunReport{Error: large}, nil)
+		db.SaveWatchdog(b.job.Number, []byte(large))
+		time.Sleep(61 * time.Second)
+		db.RecordRun(b.job.Number, bridge.RunReport{Error: "small"}, nil)
+		db.SaveWatchdog(b.job.Number, []byte("small"))
+		time.Sleep(61 * time.Second)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		var said []string
+		for line := range strings.Lines(log.String()) {
+			_, text, _ := strings.Cut(line, "msg=\"")
+			text, _, _ = strings.Cut(text, "\"")
+			said = append(said, text)
+		}
+		want := []string{
+			"last runs are not written yet; they will be tried again", "what watchdogs remember is not written yet; it will be tried again",
+			"last runs are written again", "what watchdogs remember is written again",
+		}
+		if diff := cmp.Diff(want, said); diff != "" {
+			t.Errorf("logged (-want +got):\n%s", diff)
+		}
+		if got := must[bridge.JobState](t)(db.Job(t.Context(), "orders")).LastRun.Error; got != "small" {
+			t.Errorf("the last run says %.20q", got)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -79,25 +80,40 @@ func (db *DB) Run(ctx context.Context) error {
 	defer db.setLazy(false)
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
+	copying := trouble{log: db.log, begins: "checkpoint of the store failed; it will be tried again", ends: "checkpoints of the store are made again"}
+	runs := trouble{log: db.log, begins: "last runs are not written yet; they will be tried again", ends: "last runs are written again"}
+	dogs := trouble{log: db.log, begins: "what watchdogs remember is not written yet; it will be tried again", ends: "what watchdogs remember is written again"}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-db.wal.wake:
-			if _, err := checkpoints.number("PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
-				db.log.Warn("checkpoint of the store failed; it will be tried again", "error", err)
-			}
+			_, err := checkpoints.number("PRAGMA wal_checkpoint(PASSIVE)")
+			copying.note(err)
 		case <-tick.C:
 			if db.pending.any() {
-				if err := db.flushRuns(context.WithoutCancel(ctx)); err != nil {
-					db.log.Warn("last runs are not written yet", "error", err)
-				}
+				runs.note(db.flushRuns(context.WithoutCancel(ctx)))
 			}
-			if err := db.flushWatchdogs(context.WithoutCancel(ctx)); err != nil {
-				db.log.Warn("what watchdogs remember is not written yet", "error", err)
-			}
+			dogs.note(db.flushWatchdogs(context.WithoutCancel(ctx)))
 		}
 	}
+}
+
+// trouble is what fails again and again while its cause lasts: said when it begins and when it is over.
+type trouble struct {
+	log          *slog.Logger
+	begins, ends string
+	lasts        bool
+}
+
+func (t *trouble) note(err error) {
+	switch {
+	case err != nil && !t.lasts:
+		t.log.Warn(t.begins, "error", err)
+	case err == nil && t.lasts:
+		t.log.Info(t.ends)
+	}
+	t.lasts = err != nil
 }
 
 func (db *DB) setLazy(lazy bool) {
