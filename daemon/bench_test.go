@@ -68,6 +68,7 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.hits++
 	body := "[" + strings.Join(l.records, ",\n") + "]"
 	status, header, etag, lies, block := l.status, l.header.Clone(), l.etag, l.lies, l.block
+	one, ok := l.single[r.URL.Path]
 	l.mu.Unlock()
 	if block != nil {
 		select {
@@ -80,7 +81,6 @@ func (l *legacy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, header.Get(name))
 	}
 	if r.URL.Path != "/records" {
-		one, ok := l.single[r.URL.Path]
 		switch {
 		case !ok:
 			w.WriteHeader(http.StatusNotFound)

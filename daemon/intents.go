@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -242,13 +243,16 @@ func (d *Daemon) kept(ctx context.Context, id int64) (configs.InboundEvent, erro
 // again for as long as it takes, because the webhook was acknowledged; but behind the others, so that a record its
 // system cannot show holds nobody up.
 func (d *Daemon) lookUp(j *job) {
-	wait, failed := lookupWait, 0
+	wait, failed, logged := lookupWait, 0, ""
 	for {
 		j.mu.Lock()
 		open := len(j.intents.lookup)
 		if open == 0 || j.retired || d.runs.Err() != nil {
 			j.looking = false
 			j.mu.Unlock()
+			if open == 0 && logged != "" {
+				d.log.Info("no look-up waits any more", "job", j.cfg.Name)
+			}
 			return
 		}
 		next := j.intents.lookup[0]
@@ -266,7 +270,12 @@ func (d *Daemon) lookUp(j *job) {
 			d.endIntents(j, []bridge.Intent{next}, bridge.InboundFailed, err.Error())
 			continue
 		}
-		d.log.Warn("look-up failed; it will be tried again", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
+		level := slog.LevelWarn
+		if logged == err.Error() { // the first of equal ones is enough
+			level = slog.LevelDebug
+		}
+		logged = err.Error()
+		d.log.Log(d.runs, level, "look-up failed; it will be tried again", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
 		j.mu.Lock()
 		j.intents.lookup = append(j.intents.lookup, next)
 		j.mu.Unlock()

@@ -250,6 +250,34 @@ func TestLookUpsFetchTheRecordThatIsNamed(t *testing.T) {
 	}
 }
 
+// Look-ups that wait for a source that is down are tried again and again, and that is said once.
+func TestLookUpsThatFailAlikeAreLoggedOnce(t *testing.T) {
+	source, sink := newLegacy(t, `{"id":1,"v":1}`, `{"id":2,"v":1}`), newReceiver(t)
+	source.single = map[string]string{"/records/1": "", "/records/2": ""}
+	b := newBench(t, watched(source.URL, sink.URL, `on_event = "lookup"`, `
+  lookup {
+    url = "`+source.URL+`/records/${event.body.id}"
+  }`))
+	d := b.open()
+	serve(t, d)
+	poll(t, d, "orders")
+	log, over := b.record(), b.hear("no look-up waits any more")
+	hook(t, d, "m1", `{"id":1}`)
+	hook(t, d, "m2", `{"id":2}`)
+	for before := source.polls(); source.polls() < before+4; {
+	}
+	source.mu.Lock()
+	source.single["/records/1"], source.single["/records/2"] = `{"id":1,"v":2}`, `{"id":2,"v":2}`
+	source.mu.Unlock()
+	sink.wait(2)
+	<-over
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings, want 1:\n%s", n, log.String())
+	}
+}
+
 // An address that the source never asks will not be asked later either: the webhook fails, and waits for nobody.
 func TestALookUpElsewhereFails(t *testing.T) {
 	source, sink := newLegacy(t, `{"id":1,"v":1}`), newReceiver(t)
