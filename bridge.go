@@ -68,9 +68,10 @@ type Source interface {
 type Looker interface {
 	// Lookup fetches url, with the credentials and manners of the source, and cuts out the object at the path record
 	// (dotted names; empty: the whole body), in the source's own bytes. found is false where the source says that there
-	// is no such record. Any error means that nothing is known; one that is ErrRefused, that the address is none the
-	// source ever asks, so that trying again is of no use.
+	// is no such record. Any error means that nothing is known.
 	Lookup(ctx context.Context, url, record string) (body json.RawMessage, found bool, err error)
+	// Asks says why an address is none that Lookup ever asks, without the address; nil where it may be.
+	Asks(url string) error
 }
 
 // BusyError is a failed fetch whose server said when to come back.
@@ -171,5 +172,4 @@ type Settlement struct {
 var (
 	ErrFull     = errors.New("no space left for the store")
 	ErrNotFound = errors.New("not found")
-	ErrRefused  = errors.New("refused")
 )

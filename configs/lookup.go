@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -17,8 +18,9 @@ import (
 type Lookup struct {
 	Record string // path of the record in the answer; empty: the whole of it
 
-	url *question
-	ctx *hcl.EvalContext
+	url  *question
+	ctx  *hcl.EvalContext
+	asks func(url string) error // of the job's source
 }
 
 // URL is the address of the record that a webhook is about. It may carry a secret: print it through bridge.Redact. What
@@ -33,7 +35,7 @@ func (l *Lookup) URL(e InboundEvent) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := checkLookup(text); err != nil {
+	if err := l.check(text); err != nil {
 		return "", failure(l.url.expr, err.Error())
 	}
 	return text, nil
@@ -41,6 +43,17 @@ func (l *Lookup) URL(e InboundEvent) (string, error) {
 
 func (l *Lookup) text(ctx *hcl.EvalContext) (string, error) {
 	return attr.Address{Expr: l.url.expr, Root: "event", Of: "webhook"}.Text(func(expr hcl.Expression) (cty.Value, error) { return evaluate(expr, ctx) })
+}
+
+// check says why an address is none to look a record up at.
+func (l *Lookup) check(text string) error {
+	if err := checkLookup(text); err != nil {
+		return err
+	}
+	if err := l.asks(text); err != nil {
+		return fmt.Errorf("url %w", err)
+	}
+	return nil
 }
 
 func checkLookup(text string) error {
@@ -90,9 +103,10 @@ func (t *template) lookup(r *attr.Reader, i instance, j *Job) *Lookup {
 	if l.url = t.looked; l.url.uses("each") {
 		l.ctx = i.ctx
 	}
-	if !wanted || c.Failed() {
+	if !wanted || c.Failed() || j.Source == nil || !looks(j.Source) {
 		return l
 	}
+	l.asks = j.Source.(bridge.Looker).Asks
 	l.try(c, unknownInbound(j.Watchdog.Receiver))
 	return l
 }
@@ -101,6 +115,9 @@ func looks(s bridge.Source) bool {
 	_, ok := s.(bridge.Looker)
 	return ok
 }
+
+// origin is how a URL begins whose origin is all there.
+var origin = regexp.MustCompile(`^https?://[^/?#]+[/?#]`)
 
 // try finds what is no URL whatever the webhook.
 func (l *Lookup) try(c *attr.Reader, event cty.Value) {
@@ -116,13 +133,19 @@ func (l *Lookup) try(c *attr.Reader, event cty.Value) {
 	case v.IsNull() || v.Type() != cty.String && v.Type() != cty.DynamicPseudoType:
 		c.Errorf(rng, summary, "A url is a string.")
 	case v.IsKnown():
-		if err := checkLookup(v.AsString()); err != nil {
+		if err := l.check(v.AsString()); err != nil {
 			c.Errorf(rng, summary, "%s.", capital(err.Error()))
 		} else {
 			c.Warnf(rng, "The same for every webhook", "Nothing of the webhook is in the url, so the same record is looked up each time. Put its id there: ${event.body.id}.")
 		}
 	case v.Type() == cty.String:
 		prefix := v.Range().StringPrefix()
+		if host := origin.FindString(prefix); host != "" {
+			if err := l.asks(host[:len(host)-1]); err != nil {
+				c.Errorf(rng, summary, "The url %s.", err)
+			}
+			return
+		}
 		for _, scheme := range []string{"http://", "https://"} {
 			if n := min(len(prefix), len(scheme)); prefix[:n] == scheme[:n] {
 				return

@@ -182,27 +182,29 @@ func TestWatchdogExpects(t *testing.T) {
 
 func TestLookupURL(t *testing.T) {
 	for _, c := range []struct{ url, body, want string }{
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":7}`, "https://x.example.com/orders/7"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":12345678901234567890}`, "https://x.example.com/orders/12345678901234567890"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"a/b?c#d%2e"}`, "https://x.example.com/orders/a%2Fb%3Fc%23d%252e"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"7/../../admin"}`, "error"},
-		{`"https://x.example.com/orders?id=${event.body.id}&x=1"`, `{"id":"a&b=c"}`, "https://x.example.com/orders?id=a%26b%3Dc&x=1"},
-		{`"https://x.example.com/orders/${urlencode(event.body.id)}"`, `{"id":"a b"}`, "https://x.example.com/orders/a+b"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":"e\u0301"}`, "https://x.example.com/orders/e%CC%81"},
-		{`"${event.body.self}"`, `{"self":"https://x.example.com/orders/7"}`, "https://x.example.com/orders/7"},
-		{`event.body.self`, `{"self":"https://x.example.com/orders/7"}`, "https://x.example.com/orders/7"},
-		{`"https://x.example.com/${event.headers["x-id"]}"`, `{}`, "https://x.example.com/h"},
-		{`"https://x.example.com/orders/${event.body.id}?key=${env("SECRET")}"`, `{"id":7}`, "https://x.example.com/orders/7?key=" + secret},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":""}`, "error"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":".."}`, "error"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":null}`, "error"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{"id":{"a":1}}`, "error"},
-		{`"https://x.example.com/orders/${event.body.id}"`, `{}`, "error"},
-		{`event.body.self`, `{"self":"https://x.example.com/a/../b"}`, "error"},
-		{`event.body.self`, `{"self":"https://x.example.com/a#b"}`, "error"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":7}`, "https://legacy.example.com/orders/7"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":12345678901234567890}`, "https://legacy.example.com/orders/12345678901234567890"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":"a/b?c#d%2e"}`, "https://legacy.example.com/orders/a%2Fb%3Fc%23d%252e"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":"7/../../admin"}`, "error"},
+		{`"https://legacy.example.com/orders?id=${event.body.id}&x=1"`, `{"id":"a&b=c"}`, "https://legacy.example.com/orders?id=a%26b%3Dc&x=1"},
+		{`"https://legacy.example.com/orders/${urlencode(event.body.id)}"`, `{"id":"a b"}`, "https://legacy.example.com/orders/a+b"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":"e\u0301"}`, "https://legacy.example.com/orders/e%CC%81"},
+		{`"${event.body.self}"`, `{"self":"https://legacy.example.com/orders/7"}`, "https://legacy.example.com/orders/7"},
+		{`event.body.self`, `{"self":"https://legacy.example.com/orders/7"}`, "https://legacy.example.com/orders/7"},
+		{`"https://legacy.example.com/${event.headers["x-id"]}"`, `{}`, "https://legacy.example.com/h"},
+		{`"https://legacy.example.com/orders/${event.body.id}?key=${env("SECRET")}"`, `{"id":7}`, "https://legacy.example.com/orders/7?key=" + secret},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":""}`, "error"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":".."}`, "error"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":null}`, "error"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{"id":{"a":1}}`, "error"},
+		{`"https://legacy.example.com/orders/${event.body.id}"`, `{}`, "error"},
+		{`event.body.self`, `{"self":"https://legacy.example.com/a/../b"}`, "error"},
+		{`event.body.self`, `{"self":"https://legacy.example.com/a#b"}`, "error"},
 		{`event.body.self`, `{"self":"/orders/7"}`, "error"},
+		{`event.body.self`, `{"self":"https://elsewhere.example.com/orders/7"}`, "error"},
+		{`event.body.self`, `{"self":"http://legacy.example.com/orders/7"}`, "error"},
 		{`event.body.self`, `{"self":"file:///etc/passwd"}`, "error"},
-		{`format("https://x.example.com/%s", event.body.id)`, `{"id":"\u0000"}`, "error"},
+		{`format("https://legacy.example.com/%s", event.body.id)`, `{"id":"\u0000"}`, "error"},
 	} {
 		src := watched(`on_event = "lookup"`, "lookup {\nurl = "+c.url+"\nrecord = \"data.order\"\n}")
 		l := mustLoad(t, src, configs.Options{}).Jobs[0].Lookup
@@ -226,7 +228,7 @@ func TestLookupURL(t *testing.T) {
 func FuzzWebhook(f *testing.F) {
 	w := mustLoad(f, watched(`record = event.body.order`, ""), configs.Options{}).Jobs[0].Watchdog
 	e := mustLoad(f, watched(`record = merge(event.body.order, {})`, ""), configs.Options{}).Jobs[0].Watchdog
-	l := mustLoad(f, watched(`on_event = "lookup"`, "lookup {\nurl = \"https://x.example.com/orders/${event.body.id}\"\n}"), configs.Options{}).Jobs[0].Lookup
+	l := mustLoad(f, watched(`on_event = "lookup"`, "lookup {\nurl = \"https://legacy.example.com/orders/${event.body.id}\"\n}"), configs.Options{}).Jobs[0].Lookup
 	for _, body := range []string{webhookBody, `{"id":"../x","order":{"a":1,"a":2}}`, `{"order":{"a":1},"order":{"a":2}}`, `{"order":{"a":[{}]},"order":7}`, `[`, `{"order":{"\ud800":1}}`} {
 		f.Add([]byte(body))
 	}
@@ -247,7 +249,7 @@ func FuzzWebhook(f *testing.F) {
 		}
 		if address, err := l.URL(configs.InboundEvent{Body: body}); err == nil {
 			u, err := url.Parse(address)
-			if err != nil || u.Host != "x.example.com" || !strings.HasPrefix(u.Path, "/orders/") || u.RawQuery != "" || strings.Count(u.EscapedPath(), "/") != 2 {
+			if err != nil || u.Host != "legacy.example.com" || !strings.HasPrefix(u.Path, "/orders/") || u.RawQuery != "" || strings.Count(u.EscapedPath(), "/") != 2 {
 				t.Fatalf("%s leads to %s", body, address)
 			}
 		}

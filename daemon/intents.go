@@ -265,7 +265,7 @@ func (d *Daemon) lookUp(j *job) {
 			wait, failed = lookupWait, 0
 			d.endIntents(j, []bridge.Intent{next}, bridge.InboundApplied, "")
 			continue
-		case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound) || errors.Is(err, bridge.ErrRefused):
+		case errors.As(err, &fault) || errors.Is(err, bridge.ErrNotFound):
 			d.log.Error("a webhook names a record that cannot be looked up", "job", j.cfg.Name, "inbound", next.Inbound, "error", err)
 			d.endIntents(j, []bridge.Intent{next}, bridge.InboundFailed, err.Error())
 			continue

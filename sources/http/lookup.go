@@ -19,7 +19,7 @@ var _ bridge.Looker = (*Source)(nil)
 
 // Lookup fetches one record by GET, whatever the method of the source, with its login, headers, caps and rate; see
 // bridge.Looker. Only an address of the source's own origin is asked, because its credentials go along. 404 and 410 say
-// that there is no such record. An error may be a *bridge.BusyError, or bridge.ErrRefused for another address.
+// that there is no such record. An error may be a *bridge.BusyError.
 func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMessage, bool, error) {
 	path, err := decode.ParsePath(record)
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMes
 	}
 	target, err := s.target("lookup", url)
 	if err != nil {
-		return nil, false, &fetchError{text: s.lost(err).Error(), cause: bridge.ErrRefused}
+		return nil, false, s.lost(err)
 	}
 	body, _, err := s.single().lookup(ctx, target, path)
 	switch {
@@ -37,6 +37,14 @@ func (s *Source) Lookup(ctx context.Context, url, record string) (stdjson.RawMes
 		return nil, false, nil
 	}
 	return nil, false, s.lost(err)
+}
+
+// Asks holds an address to the source's own origin; see bridge.Looker.
+func (s *Source) Asks(url string) error {
+	if _, err := s.target("lookup", url); err != nil {
+		return fmt.Errorf("is not of the source's own origin, %s; no other gets its login", address.Origin(s.url))
+	}
+	return nil
 }
 
 // single is the source as it asks for one record: by GET, whatever its method.

@@ -138,8 +138,11 @@ func TestLookupStaysWithTheSource(t *testing.T) {
 		"http://" + host + "@elsewhere.invalid/1", "http://elsewhere.invalid\\@" + host + "/1", "ftp://" + host + "/1", "http:" + host + "/1", "mailto:x@y", "http://[::1", "http://a b/", address + "/\x7f",
 		address + "/orders/../admin", address + "/orders/%2e%2E/admin", address + "/orders/.", address + "/orders/%2e%2e%2fadmin", address + `/orders/..%5cadmin`, address + `/orders\..\admin`, address + "/..",
 	} {
-		if got, found, err := lookup(t, s, url, ""); !errors.Is(err, bridge.ErrRefused) || found || strings.Contains(err.Error(), "S3CRET") {
+		if got, found, err := lookup(t, s, url, ""); err == nil || found || strings.Contains(err.Error(), "S3CRET") {
 			t.Errorf("%q: %q, %v", url, got, err)
+		}
+		if err := s.(bridge.Looker).Asks(url); err == nil || !strings.Contains(err.Error(), address) {
+			t.Errorf("asks %q: %v", url, err)
 		}
 	}
 	if asked {
@@ -149,6 +152,9 @@ func TestLookupStaysWithTheSource(t *testing.T) {
 		t.Errorf("a redirect elsewhere: %v", err)
 	}
 	for _, url := range []string{address, address + "/", address + "/orders/...", strings.Replace(address, "http://", "HTTP://user:other@", 1) + "/orders/a..b"} {
+		if err := s.(bridge.Looker).Asks(url); err != nil {
+			t.Errorf("asks %q: %v", url, err)
+		}
 		if _, found, err := lookup(t, s, url, ""); err != nil || !found {
 			t.Errorf("%q: %v", url, err)
 		}
