@@ -16,6 +16,7 @@ import (
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/sources/archive"
 	"github.com/hookbridge/bridge/sources/decode"
+	"github.com/hookbridge/bridge/sources/login"
 )
 
 // ask sends one request and returns an answer that is worth reading: 200, 204 or, where validators were sent, 304. Its
@@ -158,6 +159,9 @@ func (s *Source) refusal(resp *nethttp.Response) error {
 		err = fmt.Errorf("%s: the login was refused; check security", what)
 	case (status == nethttp.StatusUnauthorized || status == nethttp.StatusForbidden) && s.login == nil:
 		err = fmt.Errorf("%s: the source wants a login; add %s", what, s.admits)
+		if offered := login.Offered(resp); offered != "" {
+			err = fmt.Errorf("%w; the server offers %s", err, offered)
+		}
 	case status == nethttp.StatusUnauthorized, status == nethttp.StatusForbidden:
 		err = fmt.Errorf("%s: the login was refused; check auth %q", what, s.login.Kind())
 	case status == nethttp.StatusOK:

@@ -111,7 +111,7 @@ func (d *digest) Renew(resp *http.Response) (bool, error) {
 
 // findChallenge picks the first digest challenge that can be answered; the server names the best first.
 func findChallenge(headers []string) (challenge *lib.Challenge, session string, err error) {
-	offered := challenges(slices.DeleteFunc(slices.Clone(headers), func(header string) bool { return len(header) > 2*maxChallenge }))
+	offered := challenges(headers)
 	if len(headers) > 0 && len(offered) == 0 {
 		return nil, "", errors.New("the server's digest challenge cannot be read")
 	}
@@ -141,8 +141,7 @@ func findChallenge(headers []string) (challenge *lib.Challenge, session string, 
 	if err == nil {
 		err = errors.New("the server offers no digest login")
 		if len(offered) > 0 {
-			scheme, _, _ := strings.Cut(offered[0], " ")
-			err = fmt.Errorf("the server offers no digest login, but %.40q; write the auth block of that", scheme)
+			err = fmt.Errorf("the server offers no digest login, but %s; write the auth block of that", schemes(offered))
 		}
 	}
 	return nil, "", err
@@ -153,6 +152,9 @@ func findChallenge(headers []string) (challenge *lib.Challenge, session string, 
 func challenges(headers []string) []string {
 	var found []string
 	for _, header := range headers {
+		if len(header) > 2*maxChallenge {
+			continue
+		}
 		for _, part := range commas(header) {
 			name, _, _ := strings.Cut(part, "=")
 			if scheme, _, two := strings.Cut(strings.TrimSpace(name), " "); two || !strings.Contains(part, "=") || len(found) == 0 {
@@ -165,6 +167,22 @@ func challenges(headers []string) []string {
 		}
 	}
 	return found
+}
+
+// Offered names the sorts of login that an answer asks for, as errors put it; empty: it names none.
+func Offered(resp *http.Response) string {
+	return schemes(challenges(resp.Header.Values("WWW-Authenticate")))
+}
+
+func schemes(challenges []string) string {
+	var names []string
+	for _, text := range challenges {
+		scheme, _, _ := strings.Cut(text, " ")
+		if name := fmt.Sprintf("%.40q", scheme); !slices.Contains(names, name) && len(names) < 5 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // commas cuts a header at the commas that do not stand within quotes, and leaves out what is empty.

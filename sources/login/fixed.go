@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -37,6 +38,18 @@ func (b basic) Apply(_ context.Context, req *http.Request) error {
 	req.SetBasicAuth(b.username, b.password.Reveal())
 	return nil
 }
+
+// Renew says where the server takes something else.
+func (basic) Renew(resp *http.Response) (bool, error) {
+	if resp.StatusCode != http.StatusUnauthorized {
+		return false, nil
+	}
+	if offered := Offered(resp); offered != "" && !strings.Contains(strings.ToLower(offered), `"basic"`) {
+		return false, fmt.Errorf("the server offers no basic login, but %s; write the auth block of that", offered)
+	}
+	return false, nil
+}
+
 func (b basic) Credentials() []string {
 	return []string{base64.StdEncoding.EncodeToString([]byte(b.username + ":" + b.password.Reveal()))}
 }
