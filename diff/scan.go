@@ -106,7 +106,7 @@ func (e *MovedError) Error() string {
 }
 
 // ErrEndless means that a page showed only keys that earlier pages had shown: the source does not move on.
-var ErrEndless = errors.New("has no key that an earlier page did not have: the source repeats itself")
+var ErrEndless = errors.New("the source repeats itself")
 
 // NewScan begins a comparison. old is nil outside an edit of the rules; reread is the pair that a first scan failed
 // with, nil in a first scan.
@@ -343,7 +343,10 @@ func (s *Scan) endPage() error {
 		return nil
 	}
 	if !s.fresh {
-		return fmt.Errorf("%s %w", called(s.page, s.pages[len(s.pages)-1].file), ErrEndless)
+		if m := s.moved; m != nil && m.File != "" {
+			return fmt.Errorf("%s has no key that an earlier file did not have, and %q stands in %s (item %d): %w", m.File2, m.Key, m.File, m.Item, ErrEndless)
+		}
+		return fmt.Errorf("page %d has no key that an earlier page did not have: %w", s.page, ErrEndless)
 	}
 	if s.moved != nil {
 		return s.moved

@@ -235,6 +235,13 @@ func TestRecordsOfFilesAreFoundByName(t *testing.T) {
 	if want := `key "1" stands in a.csv (item 1) and in b.csv (item 2)`; !errors.As(err, &moved) || err.Error() != want {
 		t.Fatalf("in two files: %v, want %s", err, want)
 	}
+	scan = s.scan(nil, nil)
+	_, _ = scan.Add(in("a.csv", 1, 1, `{"id":1}`))
+	_, _ = scan.Add(in("b.csv", 2, 1, `{"id":1}`))
+	err = scan.End()
+	if want := `b.csv has no key that an earlier file did not have, and "1" stands in a.csv (item 1): the source repeats itself`; !errors.Is(err, diff.ErrEndless) || err.Error() != want {
+		t.Errorf("the same file again: %v, want %s", err, want)
+	}
 	scan = s.scan(nil, moved)
 	_, _ = scan.Add(in("a.csv", 1, 1, `{"id":1}`))
 	_, _ = scan.Add(in("b.csv", 2, 1, `{"id":2}`))
