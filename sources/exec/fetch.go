@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/hookbridge/bridge"
@@ -48,7 +49,9 @@ func (f *fetch) run(from bridge.Checkpoint) (bridge.Outcome, error) {
 			window := f.format.Window()
 			return bridge.Outcome{Next: next, NotModified: true, Complete: !window, Incremental: window, Window: window, Stable: true, Pages: 1}, nil
 		}
-		err = f.documents(bytes.NewReader(held))
+		if err = f.documents(bytes.NewReader(held)); err != nil && f.Broken == nil {
+			err = f.said(err, held, p)
+		}
 	} else if err = f.documents(io.MultiReader(bytes.NewReader(held), p)); f.Broken == nil && p.over {
 		// An output that is cut short is explained by how its program ended.
 		if ended := p.wait(); ended != nil {
@@ -63,6 +66,18 @@ func (f *fetch) run(from bridge.Checkpoint) (bridge.Outcome, error) {
 	o.Next, o.Stable = next, true
 	o.Incremental, o.Complete = o.Window, !o.Window
 	return o, nil
+}
+
+// said adds to an error what the program printed, which nobody else has kept: mostly it says what is wrong.
+func (f *fetch) said(err error, output []byte, p *process) error {
+	if start := bytes.TrimSpace(output[:min(len(output), 8<<10)]); len(start) > 0 && archive.Sniff(start) == archive.Plain {
+		text := f.veil.Text(string(start)) // before it is cut: a part of a secret would not be recognised
+		err = fmt.Errorf("%w, begins with %s", err, strconv.Quote(text[:min(len(text), 200)]))
+	}
+	if said := p.said.tail(f.veil); said != "" {
+		err = fmt.Errorf("%w; stderr ends with %s", err, said)
+	}
+	return err
 }
 
 // remember is the memory of an output. Two that are the same have the same, and two others do not.
