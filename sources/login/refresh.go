@@ -135,13 +135,23 @@ func (r *refresh) remember(next bridge.Secret) error {
 	return err
 }
 
-// replaceFile writes a file that only its owner can read, and has it on disk before it takes the place of the old one.
+// replaceFile writes a file that only its owner can read, and has it on disk before it takes the place of the old one. Its
+// owner stays the same, or is that of the folder.
 func replaceFile(name string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(data)
+	owner, err := os.Stat(name)
+	if err != nil {
+		owner, err = os.Stat(filepath.Dir(name))
+	}
+	if err == nil {
+		err = giveTo(file, owner)
+	}
+	if err == nil {
+		_, err = file.Write(data)
+	}
 	if err == nil {
 		err = file.Sync()
 	}
