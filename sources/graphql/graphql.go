@@ -70,5 +70,15 @@ func (q *query) request(v cty.Value, at http.Page) ([]byte, error) {
 // format is how the records stand in an answer: in the list at items, each as it is or, with node, that member of it.
 type format struct {
 	json.Format
-	node decode.Path
+	node  decode.Path
+	query *query
+}
+
+// Misses is, in a sentence, where a path leads to what the query does not ask for; empty: nowhere. Of what stands beside
+// the data nothing is known.
+func (f format) Misses(path decode.Path) string {
+	if f.query == nil || len(path) == 0 || path[0] != "data" {
+		return ""
+	}
+	return f.query.misses(path[1:])
 }

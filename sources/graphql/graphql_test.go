@@ -197,7 +197,10 @@ since {
 }
 
 func TestDecodeNotesEveryMistake(t *testing.T) {
-	const url = "url = \"http://x\"\n"
+	const (
+		url        = "url = \"http://x\"\n"
+		connection = "query = \"query Q($c: String) { a(after: $c) { edges { node { id } } pageInfo { hasNextPage endCursor } } }\"\nitems = \"data.a.edges\"\n"
+	)
 	for _, test := range []struct{ name, block, want string }{
 		{"nothing", ``, `The argument "query" is required in source "graphql"`},
 		{"no GraphQL", url + "query = \"{ orders { id }\"\nitems = \"data.orders\"", `2: The query is not GraphQL: line 1 of it: Expected Name, found <EOF>.`},
@@ -222,6 +225,23 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 		{"a time that is told nowhere", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\nsince {\n  value = \"u\"\n}", `4: Everything would be asked for each time: refer to since.value in "variables".`},
 		{"a time by a parameter", url + "query = \"query Q($u: String) { a(u: $u) { id } }\"\nitems = \"data.a\"\nvariables = { u = since.value }\nsince {\n  value = \"u\"\n  param = \"u\"\n}", `7: An argument named "param" is not expected here.`},
 		{"a time without since", url + "query = \"query Q($u: String) { a(u: $u) { id } }\"\nitems = \"data.a\"\nvariables = { u = since.value }", `4: since.value is the time that a since block finds in the records; add one.`},
+		{"a misspelt connection", url + connection + `pagination "relay" {
+ path = "data.a.pageinfo"
+ variable = "c"
+}`, `5: The query does not ask for "pageinfo". Did you mean "pageInfo"?`},
+		{"a connection without a cursor", url + strings.Replace(connection, "endCursor", "startCursor", 1) + `pagination "relay" {
+ path = "data.a.pageInfo"
+ variable = "c"
+}`, `5: The query does not ask for "endCursor". There it asks for hasNextPage, startCursor.`},
+		{"a misspelt cursor", url + connection + `variables = { c = page.cursor }
+pagination "cursor" {
+ next = "data.a.pageInfo.endcursor"
+}`, `6: The query does not ask for "endcursor". Did you mean "endCursor"?`},
+		{"a total that is not asked for", url + connection + `variables = { c = page.offset }
+pagination "offset" {
+ total = "data.a.total"
+}`, `6: The query does not ask for "total". There it asks for edges, pageInfo.`},
+		{"success of what is not asked for", url + connection + `success = body.data.state == "OK" || body.extensions.state == "OK"`, `4: The query does not ask for "state". There it asks for a.`},
 		{"a cursor that stands nowhere", url + "query = \"query Q($c: String) { a(s: $c) { id } }\"\nitems = \"data.a\"\nvariables = { c = page.cursor }\npagination \"cursor\" {}", `The argument "next" is required in pagination "cursor"`},
 		{"pages by link", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\npagination \"link\" {}", `4: There is no pagination "link". There is: relay, cursor, offset, page.`},
 		{"a decoder", url + "query = \"{ a { id } }\"\nitems = \"data.a\"\ndecode \"json\" {}", `4: A block of type "decode" is not expected here.`},
@@ -240,6 +260,19 @@ func TestDecodeNotesEveryMistake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScalarsMayBeObjects: of what is below a field that is asked for as it is nothing is known.
+func TestScalarsMayBeObjects(t *testing.T) {
+	source(t, `
+url   = "http://x"
+query = "query Q($n: Int) { report(page: $n) meta }"
+items = "data.report.rows"
+variables = { n = page.number }
+pagination "page" {
+  total = "data.meta.total"
+}
+`)
 }
 
 // TestFragmentsAreFollowed: a path through fragments, aliases and fragments that spread themselves.

@@ -54,7 +54,7 @@ func readQuery(r *attr.Reader) *query {
 
 // format reads where the records are in an answer, and holds that to what the query asks for.
 func (q *query) format(r *attr.Reader) format {
-	f := format{}
+	f := format{query: q}
 	text := r.Required("items")
 	items, err := decode.ParsePath(text)
 	switch {
@@ -70,31 +70,41 @@ func (q *query) format(r *attr.Reader) format {
 			r.Errorf(r.Range("node"), "Invalid path", `node names the member of an edge that is the record, such as "node".`)
 		}
 	}
-	if !r.Failed() && q.operation != nil {
-		q.find(r, "items", items[1:])
-		q.find(r, "node", slices.Concat(items[1:], f.node))
+	if r.Failed() {
+		return f
+	}
+	if wrong := q.misses(items[1:]); wrong != "" {
+		r.Errorf(r.Range("items"), "Not asked for", "%s", wrong)
+	} else if wrong := q.misses(slices.Concat(items[1:], f.node)); wrong != "" {
+		r.Errorf(r.Range("node"), "Not asked for", "%s", wrong)
 	}
 	return f
 }
 
-// find notes where a path leads to what the query does not ask for.
-func (q *query) find(r *attr.Reader, name string, path decode.Path) {
+// misses is, in a sentence, where a path leads to what the query does not ask for; empty: nowhere. What is below a field
+// without a selection is not known: some servers have scalars that are objects.
+func (q *query) misses(path decode.Path) string {
+	if q.operation == nil {
+		return ""
+	}
 	set := q.operation.SelectionSet
 	for _, step := range path {
+		if len(set) == 0 {
+			break
+		}
 		fields := map[string]ast.SelectionSet{}
 		q.collect(fields, set, map[string]bool{})
 		next, ok := fields[step]
 		if !ok {
 			names := slices.Sorted(maps.Keys(fields))
-			hint := "There it asks for " + strings.Join(names, ", ") + "."
 			if near := attr.Suggest(step, names); near != "" {
-				hint = fmt.Sprintf("Did you mean %q?", near)
+				return fmt.Sprintf("The query does not ask for %q. Did you mean %q?", step, near)
 			}
-			r.Errorf(r.Range(name), "Not asked for", "The query does not ask for %q. %s", step, hint)
-			return
+			return fmt.Sprintf("The query does not ask for %q. There it asks for %s.", step, strings.Join(names, ", "))
 		}
 		set = next
 	}
+	return ""
 }
 
 // collect gathers what a selection asks for under the names it has in the answer, through fragments, of which each counts

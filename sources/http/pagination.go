@@ -107,6 +107,7 @@ func (c *pages) path(name, def string) decode.Path {
 	if err != nil {
 		c.Errorf(c.Range(name), "Invalid path", "%v.", err)
 	}
+	c.holds(name, path)
 	if err == nil && path == nil {
 		c.Errorf(c.Range(name), "Invalid path", "%s names one value beside the records, not the whole body.", name)
 	}
@@ -114,6 +115,21 @@ func (c *pages) path(name, def string) decode.Path {
 		c.Errorf(c.Range(name), "No envelope", `A document of this format has nothing beside its records, so %q cannot be read; leave it out, or use decode "json".`, name)
 	}
 	return path
+}
+
+// knowing is a format that knows of some values that no answer has.
+type knowing interface {
+	// Misses says in a sentence why answers cannot have a value at a path; empty: they may have one.
+	Misses(path decode.Path) string
+}
+
+// holds notes a path to what no answer has: without it, the first answer would look like the last.
+func (c *pages) holds(name string, path decode.Path) {
+	if f, ok := c.format.(knowing); ok {
+		if wrong := f.Misses(path); wrong != "" {
+			c.Errorf(c.Range(name), "Not asked for", "%s", wrong)
+		}
+	}
 }
 
 // headers reads which headers declare a number that is checked; pages may be empty, where there is no such number.
@@ -175,9 +191,12 @@ func (c *pages) relay() {
 	at := &c.paging
 	at.kind = byCursor
 	c.Required("path")
-	if info := c.path("path", ""); info != nil {
+	before := c.Errors()
+	if info := c.path("path", ""); info != nil && c.Errors() == before {
 		at.next = append(info[:len(info):len(info)], "endCursor")
 		at.more = append(info[:len(info):len(info)], "hasNextPage")
+		c.holds("path", at.next)
+		c.holds("path", at.more)
 	}
 	at.moreWritten = true
 	if c.payload.relay = c.String("variable", ""); c.payload.relay == "" && !c.payload.uses("cursor") {

@@ -121,6 +121,11 @@ func (s *success) checkBody(r *attr.Reader, format decode.Format) {
 	}
 	walk(s.body, nil)
 	for _, path := range s.paths {
+		if f, ok := format.(knowing); ok {
+			if wrong := f.Misses(path); wrong != "" {
+				r.Errorf(rng, "Not asked for", "%s", wrong)
+			}
+		}
 		if f, ok := format.(overlapping); ok && f.Overlaps(path) {
 			r.Errorf(rng, "Records judge nothing", "body.%s is, or holds, the records, and success sees only what stands beside them.", path)
 		}
