@@ -3,6 +3,7 @@
 package sftp_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,18 +13,14 @@ import (
 	"time"
 
 	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources/sftp"
 	pkgsftp "github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 )
 
-// BenchmarkFetch reads a file of 64 MB from OpenSSH. x-bare is the time taken, with login, decoding and checks, as a
-// multiple of that of the bare library copying the file to nowhere over a connection it has.
-func BenchmarkFetch(b *testing.B) {
-	d, dir := sshd(b), b.TempDir()
-	line := `{"id":1,"number":"A-0000001","status":"open","note":"` + strings.Repeat("x", 440) + "\"}\n"
-	size := 64 << 20 / len(line) * len(line)
-	put(b, dir+"/large.ndjson", strings.Repeat(line, size/len(line)))
-	s := source(b, d.block(b, dir+"/*.ndjson"))
+// bare is a connection of the bare library.
+func (d *daemon) bare(b *testing.B) *pkgsftp.Client {
+	b.Helper()
 	text, err := os.ReadFile(filepath.Join(d.keys, "id"))
 	if err != nil {
 		b.Fatal(err)
@@ -39,33 +36,86 @@ func BenchmarkFetch(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close()
+	b.Cleanup(func() { _ = conn.Close() })
 	client, err := pkgsftp.NewClient(conn)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(int64(size))
-	b.ReportAllocs()
-	var ours, theirs time.Duration
+	return client
+}
+
+// beside measures ours, and theirs in turn with it.
+func beside(b *testing.B, ours, theirs func()) {
+	b.Helper()
+	var us, them time.Duration
 	for b.Loop() {
 		started := time.Now()
-		records := 0
-		if _, err := s.Fetch(b.Context(), bridge.FetchOptions{}, func(bridge.Record) error { records++; return nil }); err != nil || records != size/len(line) {
-			b.Fatal(records, err)
-		}
-		ours += time.Since(started)
+		ours()
+		us += time.Since(started)
 		b.StopTimer()
 		started = time.Now()
-		f, err := client.Open(dir + "/large.ndjson")
-		if err != nil {
-			b.Fatal(err)
-		}
-		if n, err := f.WriteTo(io.Discard); err != nil || n != int64(size) {
-			b.Fatal(n, err)
-		}
-		_ = f.Close()
-		theirs += time.Since(started)
+		theirs()
+		them += time.Since(started)
 		b.StartTimer()
 	}
-	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "x-bare")
+	b.ReportMetric(us.Seconds()/them.Seconds(), "x-bare")
+}
+
+func copied(b *testing.B, client *pkgsftp.Client, name string, size int) {
+	b.Helper()
+	f, err := client.Open(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if n, err := f.WriteTo(io.Discard); err != nil || n != int64(size) {
+		b.Fatal(n, err)
+	}
+	_ = f.Close()
+}
+
+const benchLine = `{"id":1,"number":"A-0000001","status":"open","note":"%s"}` + "\n"
+
+// BenchmarkFetch reads from OpenSSH: one file of 64 MB, and a thousand of 500 bytes. x-bare is the time taken, with login,
+// decoding and checks, as a multiple of that of the bare library copying the files to nowhere over a connection it has.
+func BenchmarkFetch(b *testing.B) {
+	line := fmt.Sprintf(benchLine, strings.Repeat("x", 440))
+	for name, of := range map[string]struct{ files, lines int }{"large": {1, 64 << 20 / len(line)}, "small": {1000, 1}} {
+		b.Run(name, func(b *testing.B) {
+			d, dir := sshd(b), b.TempDir()
+			var names []string
+			for i := range of.files {
+				names = append(names, fmt.Sprintf("%s/%04d.ndjson", dir, i))
+				put(b, names[i], strings.Repeat(line, of.lines))
+			}
+			s, client := source(b, d.block(b, dir+"/*.ndjson")), d.bare(b)
+			b.SetBytes(int64(of.files * of.lines * len(line)))
+			b.ReportAllocs()
+			beside(b, func() {
+				records := 0
+				if _, err := s.Fetch(b.Context(), bridge.FetchOptions{}, func(bridge.Record) error { records++; return nil }); err != nil || records != of.files*of.lines {
+					b.Fatal(records, err)
+				}
+			}, func() {
+				for _, name := range names {
+					copied(b, client, name, of.lines*len(line))
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkReadAhead reads a file of 64 MB from OpenSSH over one connection, in turn as a fetch does, in order and as it is
+// asked for, and by WriteTo of the bare library.
+func BenchmarkReadAhead(b *testing.B) {
+	const size = 64 << 20
+	d, dir := sshd(b), b.TempDir()
+	put(b, dir+"/large", strings.Repeat("x", size))
+	client := d.bare(b)
+	b.SetBytes(size)
+	b.ReportAllocs()
+	beside(b, func() {
+		if n, err := sftp.ReadOver(b.Context(), client, dir+"/large", size); err != nil || n != size {
+			b.Fatal(n, err)
+		}
+	}, func() { copied(b, client, dir+"/large", size) })
 }
