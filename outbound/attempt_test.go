@@ -88,25 +88,6 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestTimeoutHasItsCause(t *testing.T) {
-	var requests atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests.Add(1)
-		_, _ = io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
-	}))
-	defer server.Close()
-	destination := local(server.URL)
-	destination.Timeout = 30 * time.Millisecond
-	l := try(t, destination, nil)
-	if l.verdict != bridge.Retry || l.attempt.Error != "no answer within 30ms" || !l.strained || requests.Load() != 1 || l.cut {
-		t.Errorf("got %+v, strained %v, cut %v after %d requests; want one time-out, not tried again at once", l.attempt, l.strained, l.cut, requests.Load())
-	}
-	if l.attempt.Took < 30*time.Millisecond || l.attempt.Status != 0 {
-		t.Errorf("attempt: %+v", l.attempt)
-	}
-}
-
 // raw serves connections by hand.
 func raw(t *testing.T, serve func(n int, c net.Conn)) (url string, count func() int) {
 	t.Helper()
@@ -239,22 +220,6 @@ func TestTLS(t *testing.T) {
 				t.Errorf("got %v %q by %q", l.verdict, l.attempt.Error, proto)
 			}
 		})
-	}
-}
-
-// TestAnswerThatNeverEnds: the status says that the receiver has it, whatever becomes of the rest.
-func TestAnswerThatNeverEnds(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = io.WriteString(w, "thank")
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	}))
-	defer server.Close()
-	destination := local(server.URL)
-	destination.Timeout = 30 * time.Millisecond
-	if l := try(t, destination, nil); l.verdict != bridge.Delivered || l.attempt.Answer != "thank" || l.strained {
-		t.Errorf("got %v %+v", l.verdict, l.attempt)
 	}
 }
 
