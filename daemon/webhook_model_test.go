@@ -33,14 +33,17 @@ func TestWebhooksAndPollsTellTheTruthOnce(t *testing.T) {
 		}
 	}
 	var sum hookFigures
+	histories := 0
 	rapid.Check(t, func(t *rapid.T) {
+		histories++
 		m := newHookMachine(t, &sum)
 		defer m.close()
 		t.Repeat(rapid.StateMachineActions(m))
 		m.calm(t)
 	})
 	t.Logf("%+v", sum)
-	if sum.Duplicates == 0 || sum.Kills == 0 || sum.Refused == 0 || sum.Told == 0 || sum.Left == 0 && !testing.Short() {
+	// Few of them, as on a slow machine or by -short, need not have everything.
+	if histories >= 8 && (sum.Duplicates == 0 || sum.Kills == 0 || sum.Refused == 0 || sum.Told == 0) || histories >= 40 && sum.Left == 0 {
 		t.Errorf("the histories lack something that they are to hold against the bridge: %+v", sum)
 	}
 }
@@ -126,12 +129,14 @@ func (m *hookMachine) config() string {
 		initial = `initial = "emit"`
 	}
 	const applies = "on_event = \"apply\"\n    record = event.body.record\n    deleted = event.body.type == \"deleted\""
-	for name, of := range map[string]struct{ job, watchdog string }{
+	uses := map[string]struct{ job, watchdog string }{
 		"versioned": {`version = "v"`, applies},
 		"plain":     {"", applies},
 		"signal":    {"", `on_event = "poll"`},
 		"named":     {"lookup {\n    url = \"" + m.server.URL + "/records/${event.body.id}\"\n    record = \"data\"\n  }", `on_event = "lookup"`},
-	} {
+	}
+	for _, name := range hookJobs { // in this order: a seed is to give the same numbers
+		of := uses[name]
 		fmt.Fprintf(&b, `
 job %q {
   schedule = "@every 1h"
