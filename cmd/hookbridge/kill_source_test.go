@@ -28,7 +28,7 @@ type restless struct {
 func newRestless(seed uint64) *restless {
 	r := &restless{random: rand.New(rand.NewPCG(seed, 2)), lists: map[string]map[int]string{}, before: map[string]map[int]string{},
 		shown: map[string]bool{}, polled: make(chan struct{}, 1)}
-	for job := range killJobs {
+	for _, job := range slices.Sorted(maps.Keys(killJobs)) { // the same for the same seed
 		r.lists[job] = map[int]string{}
 		n := 20
 		if job == "told" {

@@ -66,11 +66,11 @@ func TestKilledDaemonTellsEverythingOnce(t *testing.T) {
 	}
 	for range lives {
 		daemon := start()
-		moment := time.After(20*time.Millisecond + rand.N(580*time.Millisecond))
+		moment := time.After(20*time.Millisecond + time.Duration(random.Int64N(int64(580*time.Millisecond))))
 		if random.IntN(2) == 0 { // half of them shortly after a poll, when there is something to break
 			select {
 			case <-source.polled:
-				moment = time.After(rand.N(40 * time.Millisecond))
+				moment = time.After(time.Duration(random.Int64N(int64(40 * time.Millisecond))))
 			case <-moment:
 				moment = time.After(0)
 			}

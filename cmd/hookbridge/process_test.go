@@ -59,7 +59,7 @@ func (p *process) read(t *testing.T, lines chan string) string {
 // until returns the first line that will do.
 func (p *process) until(t *testing.T, lines chan string, will func(string) bool) string {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	var before []string
 	for {
 		select {
@@ -95,7 +95,7 @@ func (p *process) wait(t *testing.T) int {
 	select {
 	case code := <-p.exit:
 		return code
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the process does not end")
 		return -1
 	}

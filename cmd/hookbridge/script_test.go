@@ -124,7 +124,7 @@ func received(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	inbox := ts.Value(inboxKey{}).(chan arrival)
 	var lines []byte
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for i := range n {
 		select {
 		case a := <-inbox:

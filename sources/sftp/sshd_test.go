@@ -145,7 +145,7 @@ func (d *daemon) start(t testing.TB, program string, more []string) bool {
 			end()
 			return false
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		end()
 		t.Fatal("sshd does not start")
 	}

@@ -236,7 +236,7 @@ func TestTheEndOfTheJobsTimeEndsTheQuery(t *testing.T) {
 // waitFor asks again until it is so.
 func waitFor(t testing.TB, so func() bool, otherwise string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !so(); {
+	for deadline := time.Now().Add(2 * time.Minute); !so(); {
 		if time.Now().After(deadline) {
 			t.Fatal(otherwise)
 		}
