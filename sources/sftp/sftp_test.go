@@ -166,24 +166,6 @@ func TestWhatHasSettledIsNotReadAgain(t *testing.T) {
 	}
 }
 
-func TestSameTimeAndSizeIsReadAgainUntilItsTimeIsOver(t *testing.T) {
-	t.Parallel()
-	d, dir := sshd(t), t.TempDir()
-	put(t, dir+"/a.json", `[1]`)
-	s := source(t, d.block(t, dir+"/*.json"))
-	first := fetch(t.Context(), s, nil)
-	first.want(t, "1.1 1")
-	info, err := os.Stat(dir + "/a.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, dir+"/a.json", `[2]`)
-	if err := os.Chtimes(dir+"/a.json", info.ModTime(), info.ModTime()); err != nil {
-		t.Fatal(err)
-	}
-	fetch(t.Context(), s, first.outcome.Next).want(t, "1.1 2")
-}
-
 func TestAFileBeingWrittenIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	d, dir := sshd(t), t.TempDir()
