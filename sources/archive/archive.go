@@ -100,7 +100,7 @@ func Open(r io.ReaderAt, size int64, name string, o Options) ([]Member, error) {
 	case Zip:
 		return members(r, size, o)
 	case Gzip:
-		return []Member{{Name: name, open: func() (io.ReadCloser, error) { return Gunzip(whole(), o.Max) }}}, nil
+		return []Member{{Name: name, open: func() (io.ReadCloser, error) { return newGunzip(whole(), newBudget(o.Max)) }}}, nil
 	}
 	if size > o.Max {
 		return nil, &tooLargeError{o.Max}

@@ -10,11 +10,9 @@ import (
 	"sync"
 )
 
-// Gunzip unpacks a gzip stream of at most max bytes: all its members, one after another, up to the end of r. A stream that
+// newGunzip unpacks a gzip stream within a budget: all its members, one after another, up to the end of r. A stream that
 // is cut short, damaged or followed by something else is an error; its checksums are checked. Errors of r come back as
 // they are. Closing it lets go of r and leaves it open.
-func Gunzip(r io.Reader, max int64) (io.ReadCloser, error) { return newGunzip(r, newBudget(max)) }
-
 func newGunzip(r io.Reader, b *budget) (io.ReadCloser, error) {
 	g, ok := gunzips.Get().(*gunzip)
 	if !ok {

@@ -30,7 +30,7 @@ func Stream(r io.Reader, name string, o Options) (*Streamed, error) {
 	case Zip:
 		return spool(r, name, o)
 	case Gzip:
-		return once(name, func() (io.ReadCloser, error) { return Gunzip(r, o.Max) }), nil
+		return once(name, func() (io.ReadCloser, error) { return newGunzip(r, newBudget(o.Max)) }), nil
 	}
 	return once(name, func() (io.ReadCloser, error) {
 		return &capped{ReadCloser: io.NopCloser(r), budget: newBudget(o.Max)}, nil
