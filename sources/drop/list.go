@@ -106,11 +106,16 @@ func (s *Set) list(ctx context.Context, place Place) ([]file, error) {
 	in := &tree{Place: place, base: base, listed: map[string][]fs.DirEntry{}}
 	began := time.Now()
 	var files []file
+	var folder string // one that matches
 	err := doublestar.GlobWalk(in, pattern, func(name string, entry fs.DirEntry) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if entry.IsDir() || s.ignored(name) || one != "" && !doublestar.MatchUnvalidated(one, path.Base(name)) {
+		if s.ignored(name) || one != "" && !doublestar.MatchUnvalidated(one, path.Base(name)) {
+			return nil
+		}
+		if entry.IsDir() {
+			folder = path.Join(base, name)
 			return nil
 		}
 		info, err := entry.Info()
@@ -123,6 +128,7 @@ func (s *Set) list(ctx context.Context, place Place) ([]file, error) {
 			return err
 		}
 		if info.IsDir() {
+			folder = path.Join(base, name)
 			return nil
 		}
 		if len(files) == maxFiles {
@@ -136,6 +142,9 @@ func (s *Set) list(ctx context.Context, place Place) ([]file, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("source.%s: list %s: %w", s.Kind, s.path, s.plain(err))
+	}
+	if len(files) == 0 && folder != "" {
+		return nil, fmt.Errorf("source.%s: %s matches no file, but the folder %s; the files in it are matched by %s/*", s.Kind, s.path, s.shown(folder), s.path)
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("source.%s: %s matches no file; %s", s.Kind, s.path, s.Hint)

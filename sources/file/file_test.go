@@ -163,6 +163,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"no file matches", `path = "*.json"`, nil, `source.file: *.json matches no file; check path, which is relative to the folder of the configuration`},
 		{"no such file", `path = "a.json"`, nil, `source.file: a.json matches no file`},
+		{"a folder", "path = \"drops\"\ndecode \"json\" {}", func(t *testing.T, dir string) { write(t, dir, "drops/a.json", `[1]`, 0) }, `source.file: drops matches no file, but the folder drops; the files in it are matched by drops/*`},
 		{"cut short", `path = "a.json"`, func(t *testing.T, dir string) { write(t, dir, "a.json", `[{"id":1}`, 0) }, `source.file: a.json: the body ends in the middle of a value (at byte 9`},
 		{"the second is bad", `path = "*.json"`, func(t *testing.T, dir string) {
 			write(t, dir, "a.json", `[1]`, 0)
