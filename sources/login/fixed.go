@@ -20,7 +20,6 @@ func (fixed) Renew(*http.Response) (bool, error) { return false, nil }
 func (fixed) Credentials() []string              { return nil }
 
 type basic struct {
-	fixed
 	username string
 	password bridge.Secret
 }
