@@ -11,7 +11,7 @@ import (
 )
 
 // Read reads a required attribute that is an absolute URL of http or https; nil, and a diagnostic, where it is not one.
-// Its fragment is dropped, because no server is sent one.
+// Its fragment is dropped, because no server is sent one, and its host is in lower case.
 func Read(r *attr.Reader, name string) *url.URL {
 	text := r.Required(name)
 	if text == "" {
@@ -26,7 +26,7 @@ func Read(r *attr.Reader, name string) *url.URL {
 	case u.Hostname() == "":
 		r.Errorf(r.Range(name), "Invalid URL", "%s names no host.", name)
 	default:
-		u.Fragment, u.RawFragment = "", ""
+		u.Host, u.Fragment, u.RawFragment = strings.ToLower(u.Host), "", "" // a host is signed as it is sent: by most in lower case
 		Sendable(u)
 		return u
 	}

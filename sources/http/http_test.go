@@ -104,3 +104,10 @@ func (f fetched) wantError(t testing.TB, texts ...string) {
 		}
 	}
 }
+
+func TestAHostInCapitalsIsTheSame(t *testing.T) {
+	one, other := source(t, newShared(), `url = "https://API.Example.com/Orders"`), source(t, newShared(), `url = "https://api.example.com/Orders"`)
+	if a, b := one.(*http.Source).Identity(), other.(*http.Source).Identity(); a != b {
+		t.Errorf("%s is another source than %s", a, b)
+	}
+}
