@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -195,15 +196,18 @@ func needAlertmanager(t *testing.T) string {
 	return ""
 }
 
-// freeAddress is a loopback address that nobody listened at a moment ago.
+// freeAddress is a loopback address that nobody listened at a moment ago. Its port is none of those that connections are given
+// by themselves, which somebody else's may be at any moment.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no address is free")
+	return ""
 }
 
 // alertmanager is a process of the real thing.

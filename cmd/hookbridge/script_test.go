@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -181,11 +183,15 @@ func address(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], freeAddress(ts.Fatalf))
 }
 
+// freeAddress is a loopback address that nobody listened at a moment ago. Its port is none of those that connections are given
+// by themselves, which somebody else's may be at any moment.
 func freeAddress(fatalf func(string, ...any)) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fatalf("find a free address: %v", err)
+	for range 100 {
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
+			defer func() { _ = listener.Close() }()
+			return listener.Addr().String()
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	fatalf("no address is free")
+	return ""
 }

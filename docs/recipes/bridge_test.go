@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -76,14 +77,18 @@ func newBridge(t *testing.T, config, job string, s *site, told *destination) *ru
 	return b
 }
 
+// freeAddress is a loopback address that nobody listened at a moment ago. Its port is none of those that connections are given
+// by themselves, which somebody else's may be at any moment.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no address is free")
+	return ""
 }
 
 func (b *runningBridge) open(ctx context.Context) *daemon.Daemon {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -97,19 +98,25 @@ func newApache(t *testing.T, ours *authority) *apache {
 	certificate, key := ours.sign(t, "localhost", nil)
 	write(t, a.dir, "server", certificate, key)
 	write(t, a.dir, "ca", ours.certificate, ours.key)
-	var held []net.Listener
 	for _, port := range []*int{&a.plain, &a.guard} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		*port = listener.Addr().(*net.TCPAddr).Port
-		held = append(held, listener)
-	}
-	for _, listener := range held {
-		listener.Close()
+		*port = freePort(t)
 	}
 	return a
+}
+
+// freePort is one that nobody listened at a moment ago, and none of those that connections are given by themselves, which
+// somebody else's may be at any moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 10_000 + rand.N(20_000)
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = listener.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 func (a *apache) put(t *testing.T, name, text string) {
