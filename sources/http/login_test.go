@@ -125,6 +125,12 @@ func TestOAuth2(t *testing.T) {
 	got.wantError(t, "source.http: the token endpoint refused (status 401, invalid_client); check client_id, client_secret and scopes")
 }
 
+func TestATokenEndpointThatIsNone(t *testing.T) {
+	address := serve(t, nethttp.NotFound)
+	got := fetch(t, source(t, newShared(), fmt.Sprintf(oauthBlock, address, 1)), nil)
+	got.wantError(t, "source.http: the token endpoint refused (status 404); check token_url, client_id, client_secret and scopes")
+}
+
 func TestOAuth2RenewsOnce(t *testing.T) {
 	var issued, asked atomic.Int32
 	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/hookbridge/bridge"
+	"github.com/hookbridge/bridge/sources"
 )
 
 // orders answers page, offset, cursor and link requests over n records, at most cap a page.
@@ -119,6 +122,25 @@ func TestFetchPages(t *testing.T) {
 }
 
 // TestPagesOfXML: cursors, totals and what says that more follows are texts there, by any path.
+func TestTheTraceSaysWhyAListEnded(t *testing.T) {
+	for path, want := range map[string]string{"next": `page 2 is the last one: nothing at next path "next"`, "nxt": `page 1 is the last one: nothing at next path "nxt"`} {
+		address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			if r.URL.Query().Get("after") == "" {
+				fmt.Fprint(w, `{"data":[1],"next":"b"}`)
+				return
+			}
+			fmt.Fprint(w, `{"data":[2],"next":null}`)
+		})
+		var trace []string
+		ctx := sources.WithTrace(t.Context(), func(line string) { trace = append(trace, line) })
+		s := source(t, newShared(), fmt.Sprintf("url = %q\ndecode \"json\" { items = \"data\" }\npagination \"cursor\" {\nparam = \"after\"\nnext = %q\n}", address, path))
+		_, err := s.Fetch(ctx, bridge.FetchOptions{}, func(bridge.Record) error { return nil })
+		if err != nil || len(trace) == 0 || trace[len(trace)-1] != want {
+			t.Errorf("%v, trace %q, want %s at its end", err, trace, want)
+		}
+	}
+}
+
 func TestPagesOfXML(t *testing.T) {
 	for _, more := range []string{"true", "1"} {
 		address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {

@@ -256,6 +256,9 @@ func (t *token) failed(ctx context.Context, err error) error {
 		detail = ", " + code
 	}
 	check := "client_id, client_secret and scopes"
+	if answer.ErrorCode == "" { // so it is none, perhaps
+		check = "token_url, " + check
+	}
 	if t.refresh != nil {
 		if check += ", and refresh_token"; answer.ErrorCode == "invalid_grant" {
 			check = "refresh_token: it has expired, was revoked or was used elsewhere; log in to the provider by hand and write the new one"
