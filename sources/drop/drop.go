@@ -159,12 +159,22 @@ func (s *Set) plain(err error) error {
 	return err
 }
 
+// maxShown is how many bytes of a name errors and traces have.
+const maxShown = 500
+
 // shown is a file's name as errors and traces have it: below Home without it, and fit for a line of text.
 func (s *Set) shown(name string) string {
 	if s.Home != "" {
 		if relative, err := filepath.Rel(s.Home, filepath.FromSlash(name)); err == nil && filepath.IsLocal(relative) {
 			name = relative
 		}
+	}
+	if len(name) > maxShown {
+		end := maxShown
+		for end > 0 && !utf8.RuneStart(name[end]) {
+			end--
+		}
+		name = name[:end] + "…"
 	}
 	if strings.ContainsFunc(name, func(c rune) bool { return !strconv.IsPrint(c) }) || !utf8.ValidString(name) {
 		return strconv.Quote(name)

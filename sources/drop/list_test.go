@@ -113,6 +113,12 @@ func TestNamesThatAreNoText(t *testing.T) {
 		fails(t, `source.test: list in/**/*.json: list "in/d\x1b[31m": permission denied`)
 }
 
+func TestALongNameIsShownInPart(t *testing.T) {
+	s := files(strings.Repeat("é", 100_000)+".json", "[")
+	fetch(t.Context(), read(t, `path = "*.json"`), s, nil).
+		fails(t, "source.test: "+strings.Repeat("é", 250)+"…: the body ends in the middle of a value (at byte 1)")
+}
+
 func TestFilesThatAreGoneOrIgnored(t *testing.T) {
 	s := files("in/a.json", "[1]", "in/b.json.tmp", "[", "in/.c.json", "[", "in/d", "[2]", "in/.hidden/e.json", "[3]")
 	fetch(t.Context(), read(t, "path = \"in/**\"\ndecode \"json\" {}"), s, nil).want(t, "1.1 3", "2.1 1", "3.1 2")
@@ -120,7 +126,7 @@ func TestFilesThatAreGoneOrIgnored(t *testing.T) {
 	fetch(t.Context(), read(t, `path = "in/*.csv"`), s, nil).fails(t, "source.test: in/*.csv matches no file; check path")
 	fetch(t.Context(), read(t, `path = "out/*.json"`), s, nil).fails(t, "source.test: out/*.json matches no file; check path")
 	fetch(t.Context(), read(t, `path = "in/x.json"`), s, nil).fails(t, "source.test: in/x.json matches no file; check path")
-	fetch(t.Context(), read(t, "path = \"in\"\ndecode \"json\" {}"), s, nil).fails(t, "source.test: in matches no file; check path")
+	fetch(t.Context(), read(t, "path = \"in\"\ndecode \"json\" {}"), s, nil).fails(t, "source.test: in matches no file, but the folder in; the files in it are matched by in/*")
 	s.things["in"] = &thing{mode: fs.ModeDir, failure: errors.New("the disk is on fire")}
 	fetch(t.Context(), read(t, `path = "in/*.json"`), s, nil).fails(t, "source.test: list in/*.json: list in: the disk is on fire")
 }
