@@ -224,6 +224,22 @@ func (d *Daemon) job(name string) (*job, error) {
 	return nil, fmt.Errorf("job %q is %w in %s; there are: %s", name, bridge.ErrNotFound, d.config().Path, list(names))
 }
 
+// destination returns a configured destination by name.
+func (d *Daemon) destination(name string) (bridge.DestinationInfo, *configs.Destination, error) {
+	cfg := d.config()
+	d.mu.Lock()
+	info, ok := d.destinations[name]
+	d.mu.Unlock()
+	if c := cfg.Destination(name); ok && c != nil {
+		return info, c, nil
+	}
+	var names []string
+	for _, c := range cfg.Destinations {
+		names = append(names, c.Name)
+	}
+	return info, nil, fmt.Errorf("destination %q is %w in %s; there are: %s", name, bridge.ErrNotFound, cfg.Path, list(names))
+}
+
 // list is names fit for a message.
 func list(names []string) string {
 	const most = 20

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/hookbridge/bridge"
@@ -127,7 +126,3 @@ var (
 	_ Control = (*Client)(nil)
 	_ Control = (*Inspection)(nil)
 )
-
-func unknown(kind, name string) error {
-	return fmt.Errorf("%s %q is %w; see: hookbridge status", kind, name, bridge.ErrNotFound)
-}

@@ -154,12 +154,9 @@ func (d *Daemon) approve(ctx context.Context, j *job, state bridge.JobState, beg
 // Replay sends again what a query selects, under the same ids.
 func (d *Daemon) Replay(ctx context.Context, query bridge.ReplayQuery) (Count, error) {
 	if query.Destination != "" {
-		d.mu.Lock()
-		info, ok := d.destinations[query.Destination]
-		d.mu.Unlock()
-		cfg := d.config().Destination(query.Destination)
-		if !ok || cfg == nil {
-			return Count{}, unknown("destination", query.Destination)
+		info, cfg, err := d.destination(query.Destination)
+		if err != nil {
+			return Count{}, err
 		}
 		query.Targets = []bridge.Target{{Destination: info.Number, Format: cfg.Format, FormatVersion: 1, Ordered: cfg.Ordered}}
 	}
@@ -202,11 +199,9 @@ func (d *Daemon) move(ctx context.Context, target Target, pause bool) error {
 		}
 		return nil
 	}
-	d.mu.Lock()
-	info, ok := d.destinations[target.Destination]
-	d.mu.Unlock()
-	if !ok {
-		return unknown("destination", target.Destination)
+	info, _, err := d.destination(target.Destination)
+	if err != nil {
+		return err
 	}
 	state, reason := bridge.Active, ""
 	if pause {

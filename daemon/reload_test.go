@@ -128,8 +128,8 @@ func TestDeliveriesOfARemovedDestinationAreHeldAndFollowItsName(t *testing.T) {
 	if err != nil || len(views) != 1 || views[0].Held != "orphaned" {
 		t.Errorf("deliveries: %+v, %v; want one that is orphaned", views, err)
 	}
-	if err := d.Resume(t.Context(), Target{Destination: "receiver"}); !errors.Is(err, bridge.ErrNotFound) {
-		t.Errorf("resuming a removed destination: %v, want ErrNotFound", err)
+	if err := d.Resume(t.Context(), Target{Destination: "receiver"}); !errors.Is(err, bridge.ErrNotFound) || !strings.Contains(err.Error(), "bridge.hcl; there are: other") {
+		t.Errorf("resuming a removed destination: %v, want ErrNotFound and what there is", err)
 	}
 	reload(t, b, d, config(source.URL, sink.URL, "")) // back, elsewhere
 	if err := d.Resume(t.Context(), Target{Destination: "receiver"}); err != nil {
