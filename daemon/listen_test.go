@@ -1,9 +1,13 @@
 package daemon
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,22 +40,8 @@ func TestAReloadOpensTheFirstReceiver(t *testing.T) {
 	for d.listening.Load() == nil { // until it is tried again
 		reload(t, b, d, with)
 	}
-	r, err := signedHook("m1", `{"id":1,"v":2}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/in/orders", r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header = r.Header
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		t.Errorf("the webhook was answered %d", response.StatusCode)
+	if got, err := knock(t, address, "m1", strings.NewReader(`{"id":1,"v":2}`)); err != nil || got/100 != 2 {
+		t.Errorf("the webhook was answered %d, %v", got, err)
 	}
 	if e := sink.wait(1)[0]; e.Key != "1" {
 		t.Errorf("arrived: %+v", e)
@@ -62,6 +52,109 @@ func TestAReloadOpensTheFirstReceiver(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// knock sends a webhook to an address, by a connection of its own, and returns the status of the answer.
+func knock(t *testing.T, address, id string, body io.Reader) (int, error) {
+	t.Helper()
+	r, err := signedHook(id, `{"id":1,"v":2}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/in/orders", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header, request.Close = r.Header, true
+	request.Header.Set("Expect", "100-continue") // the body is read once the receiver reads it
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// Receivers are found where the configuration says, and no longer where it said; what was begun there is finished.
+func TestReceiversMoveWithTheirAddress(t *testing.T) {
+	source, sink := newLegacy(t, `{"id":1,"v":1}`), newReceiver(t)
+	var listeners []net.Listener
+	for range 3 {
+		listener, err := listenLoopback()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, listener)
+	}
+	first, second, taken := listeners[0].Addr().String(), listeners[1].Addr().String(), listeners[2]
+	defer taken.Close()
+	for _, listener := range listeners[:2] {
+		if err := listener.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	with := watched(source.URL, sink.URL, applied, "")
+	at := func(address string) string { return "bridge {\n inbound = \"" + address + "\"\n}\n" }
+	b := newBench(t, with+at(first))
+	d := b.open()
+	serve(t, d)
+	is := func(address string) {
+		t.Helper()
+		for {
+			now := d.listening.Load()
+			if now == nil && address == "" || now != nil && *now == address {
+				return
+			}
+		}
+	}
+	open := func(address, id string) {
+		t.Helper()
+		if got, err := knock(t, address, id, strings.NewReader(`{"id":1,"v":2}`)); err != nil || got/100 != 2 {
+			t.Errorf("at %s a webhook is answered %d, %v", address, got, err)
+		}
+	}
+	closed := func(address string) {
+		t.Helper()
+		if got, err := knock(t, address, "m0", strings.NewReader("{}")); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("at %s a webhook is answered %d, %v", address, got, err)
+		}
+	}
+	is(first)
+	open(first, "m1")
+	body, rest := io.Pipe()
+	answered := make(chan error, 1)
+	go func() {
+		got, err := knock(t, first, "m2", body)
+		if err == nil && got/100 != 2 {
+			err = fmt.Errorf("answered %d", got)
+		}
+		answered <- err
+	}()
+	if _, err := io.WriteString(rest, `{"id":1,`); err != nil {
+		t.Fatal(err)
+	}
+
+	reload(t, b, d, with+at(second))
+	is(second)
+	open(second, "m3")
+	closed(first)
+	if _, err := io.WriteString(rest, `"v":2}`); err != nil {
+		t.Error(err)
+	}
+	_ = rest.Close()
+	if err := <-answered; err != nil {
+		t.Errorf("a webhook that was on its way while the receivers moved: %v", err)
+	}
+
+	stays := b.hear("webhooks cannot be received where the configuration says")
+	reload(t, b, d, with+at(taken.Addr().String()))
+	<-stays
+	open(second, "m4")
+	reload(t, b, d, config(source.URL, sink.URL, "")) // without a receiver
+	is("")
+	closed(second)
+	reload(t, b, d, with+at(second))
+	is(second)
+	open(second, "m5")
 }
 
 // The run of a job that is renamed meanwhile is made again under the new name, at once.

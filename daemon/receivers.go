@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs"
@@ -85,65 +88,97 @@ func receivers(cfg *configs.Config) ([]inbound.Receiver, error) {
 	return out, nil
 }
 
-// listenAddress is where webhooks come in; empty where there is no receiver.
-func listenAddress(cfg *configs.Config) string {
-	switch {
-	case len(cfg.Receivers) == 0:
-		return ""
-	case cfg.Bridge.Inbound != "":
-		return cfg.Bridge.Inbound
+// door is where webhooks come in, and with which certificate. Without an address there is none: nothing is received.
+type door struct{ address, cert, key string }
+
+func doorOf(cfg *configs.Config) door {
+	if len(cfg.Receivers) == 0 {
+		return door{}
 	}
-	return cfg.Bridge.Listen
+	at := door{address: cfg.Bridge.Listen}
+	if cfg.Bridge.Inbound != "" {
+		at.address = cfg.Bridge.Inbound
+	}
+	if tls := cfg.Bridge.TLS; tls != nil {
+		at.cert, at.key = tls.CertFile, tls.KeyFile
+	}
+	return at
 }
 
-// receive takes webhooks until ctx ends, and has the watchdogs know that it does. Where there is no receiver it waits for
-// the first one that a reload brings. An address that cannot be had ends a daemon that begins, and not one that runs:
-// that tries again at the next reload.
+// receive takes webhooks until ctx ends, and has the watchdogs know that it does. Its address follows the configuration:
+// it opens with the first receiver that a reload brings, and moves with an edit of it. An address that cannot be had ends
+// a daemon that begins, and not one that runs: that stays where it is and tries again at the next reload.
 func (d *Daemon) receive(ctx, drain context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	var open door
+	leave := func() {}
 	for began := true; ; began = false {
-		listener, err := d.listenInbound(ctx)
-		switch {
-		case err != nil && began:
-			return err
-		case err != nil:
-			d.log.Error("the receivers cannot be reached", "error", err, "hint", "free the address, or change bridge.inbound, and reload")
-		case listener != nil:
-			return d.take(ctx, drain, listener)
+		if want := doorOf(d.config()); want != open {
+			if want.address == open.address || want.address == "" { // one address cannot be had twice
+				leave()
+				open, leave = door{}, func() {}
+			}
+			stay, err := d.enter(ctx, drain, want, group)
+			switch {
+			case err != nil && began:
+				return err
+			case err != nil:
+				d.log.Error("webhooks cannot be received where the configuration says", "error", err, "still_at", open.address,
+					"hint", "free the address, or change bridge.inbound, and reload")
+			default:
+				leave()
+				open, leave = want, stay
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			err := group.Wait()
+			d.listening.Store(nil)
+			return err
 		case <-d.called:
 		}
 	}
 }
 
-// listenInbound listens where the configuration says; nil where it has no receiver.
-func (d *Daemon) listenInbound(ctx context.Context) (net.Listener, error) {
-	cfg := d.config()
-	address := listenAddress(cfg)
-	if address == "" {
-		return nil, nil
+// enter takes webhooks that come in at a door, if there is one, until leave is called or ctx ends. leave returns when the
+// address is free again; what was begun is finished meanwhile.
+func (d *Daemon) enter(ctx, drain context.Context, at door, group *errgroup.Group) (leave func(), err error) {
+	if at.address == "" {
+		return func() {}, nil
 	}
-	cert, key := "", ""
-	if tls := cfg.Bridge.TLS; tls != nil {
-		cert, key = tls.CertFile, tls.KeyFile
+	inner, err := d.inbound.Listen(ctx, at.address, at.cert, at.key)
+	if err != nil {
+		return nil, err
 	}
-	return d.inbound.Listen(ctx, address, cert, key)
-}
-
-// take takes webhooks that come in at a listener.
-func (d *Daemon) take(ctx, drain context.Context, listener net.Listener) error {
-	at := listener.Addr().String()
-	d.listening.Store(&at)
-	defer d.listening.Store(nil)
-	d.log.Info("receiving webhooks", "at", at, "receivers", len(d.config().Receivers))
+	listener := &leaving{Listener: inner, left: make(chan struct{})}
+	serving, cancel := context.WithCancel(ctx)
+	group.Go(func() error { return d.inbound.Serve(serving, drain, listener) })
+	address := listener.Addr().String()
+	d.listening.Store(&address)
+	d.log.Info("receiving webhooks", "at", address, "receivers", len(d.config().Receivers))
 	for _, j := range d.allJobs() {
 		if j.watch != nil {
 			d.hear(j.watch)
 		}
 	}
-	return d.inbound.Serve(ctx, drain, listener)
+	return func() {
+		d.listening.CompareAndSwap(&address, nil)
+		cancel()
+		<-listener.left
+	}, nil
+}
+
+// leaving is a listener that says when it was closed.
+type leaving struct {
+	net.Listener
+	once sync.Once
+	left chan struct{}
+}
+
+func (l *leaving) Close() error {
+	err := l.Listener.Close()
+	l.once.Do(func() { close(l.left) })
+	return err
 }
 
 // Inbounds lists what receivers took in.
