@@ -67,6 +67,12 @@ KeepAlive On
   AuthUserFile digests
   Require valid-user
 </Location>
+<Location /digest/utf8/>
+  AuthName "Geräte"
+</Location>
+<Location /digest/latin/>
+  AuthName "Ger%[6]ste"
+</Location>
 <VirtualHost 127.0.0.1:%[4]d>
   SSLEngine on
   SSLCertificateFile server.pem
@@ -84,7 +90,7 @@ func newApache(t *testing.T, ours *authority) *apache {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"form", "digest"} {
+	for _, name := range []string{"form", "digest", "digest/latin", "digest/utf8"} {
 		if err := os.Mkdir(filepath.Join(a.dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +100,11 @@ func newApache(t *testing.T, ours *authority) *apache {
 	a.put(t, "login.html", `<html><form action=dologin method=post><input name=httpd_username><input type=password name=httpd_password></form></html>`)
 	a.put(t, "welcome.html", `<html>welcome</html>`)
 	a.password(t, "S3CRET-TOKEN")
-	a.put(t, "digests", fmt.Sprintf("me:devices:%x\n", md5.Sum([]byte("me:devices:S3CRET-TOKEN"))))
+	digests := ""
+	for _, realm := range []string{"me:devices", "mü:Geräte", "m\xfc:Ger\xe4te"} { // in UTF-8 and in ISO 8859-1
+		digests += fmt.Sprintf("%s:%x\n", realm, md5.Sum([]byte(realm+":S3CRET-TOKEN")))
+	}
+	a.put(t, "digests", digests)
 	certificate, key := ours.sign(t, "localhost", nil)
 	write(t, a.dir, "server", certificate, key)
 	write(t, a.dir, "ca", ours.certificate, ours.key)
@@ -145,7 +155,7 @@ func (a *apache) start(t *testing.T, cookie string) (stop func()) {
 	if os.Getuid() == 0 {
 		load.WriteString("User nobody\nGroup nogroup\n")
 	}
-	a.put(t, "httpd.conf", fmt.Sprintf(apacheConfig, a.dir, load.String(), a.plain, a.guard, cookie))
+	a.put(t, "httpd.conf", fmt.Sprintf(apacheConfig, a.dir, load.String(), a.plain, a.guard, cookie, "\xe4"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	cmd := exec.CommandContext(ctx, a.program(t), "-f", filepath.Join(a.dir, "httpd.conf"), "-D", "FOREGROUND")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -198,10 +208,13 @@ func TestApache(t *testing.T) {
 	digest := h.source(t, "url = \"%s/digest/data.json?a=%%2520\"\nauth \"digest\" {\n username = \"me\"\n password = secret.token\n}", address)
 	form := h.source(t, "url = \"%[1]s/form/data.json\"\nauth \"session\" {\n url = \"%[1]s/dologin\"\n form = { httpd_username = \"me\", httpd_password = secret.token }\n}", address)
 	shown := h.source(t, "url = \"%s/data.json\"\ntls {\n ca_file = \"ca.pem\"\n cert_file = \"me.pem\"\n key_file = \"me.key\"\n}", guarded)
+	const umlauts = "url = \"%s/digest/%s/data.json\"\nauth \"digest\" {\n username = \"mü\"\n password = secret.token\n}"
 	all := func() {
 		t.Helper()
 		for range 2 {
 			h.want(t, digest, `"digest"`)
+			h.want(t, h.source(t, umlauts, address, "utf8"), `"digest/utf8"`)
+			h.want(t, h.source(t, umlauts, address, "latin"), `"digest/latin"`)
 			h.want(t, form, `"form"`)
 			h.want(t, shown, `"guarded"`)
 		}

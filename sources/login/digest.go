@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	lib "github.com/icholy/digest"
+	"golang.org/x/text/encoding/charmap"
 
 	"github.com/hookbridge/bridge"
 	"github.com/hookbridge/bridge/configs/attr"
@@ -66,9 +68,13 @@ func (d *digest) sign(req *http.Request) error {
 	if challenge == nil {
 		return nil // the answer will bring one
 	}
+	spell := func(text string) string { return text }
+	if !utf8.ValidString(challenge.Realm) { // so the server does not speak UTF-8
+		spell = latin
+	}
 	options := lib.Options{
 		Method: req.Method, URI: req.URL.RequestURI(), Count: count,
-		Username: d.username, Password: d.password.Reveal(), Cnonce: cnonce,
+		Username: spell(d.username), Password: spell(d.password.Reveal()), Cnonce: cnonce,
 	}
 	if len(challenge.QOP) > 0 && !challenge.SupportsQOP("auth") { // auth-int covers the body, too
 		if _, err := content(req); err != nil {
@@ -77,7 +83,7 @@ func (d *digest) sign(req *http.Request) error {
 		options.GetBody = req.GetBody
 	}
 	if session != "" { // RFC 7616, section 3.4.2
-		inner := sum(challenge.Algorithm, d.username, challenge.Realm, d.password.Reveal())
+		inner := sum(challenge.Algorithm, options.Username, challenge.Realm, options.Password)
 		options.A1 = sum(challenge.Algorithm, inner, challenge.Nonce, cnonce)
 	}
 	credentials, err := lib.Digest(challenge, options)
@@ -87,8 +93,26 @@ func (d *digest) sign(req *http.Request) error {
 	if session != "" {
 		credentials.Algorithm += session
 	}
-	req.Header.Set("Authorization", credentials.String())
+	credentials.Realm, credentials.Username = unlatin(credentials.Realm), unlatin(credentials.Username) // as String can write them
+	req.Header.Set("Authorization", spell(credentials.String()))
 	return nil
+}
+
+// latin is a text in ISO 8859-1, in which headers were once written; one that cannot be stays as it is.
+func latin(text string) string {
+	if raw, err := charmap.ISO8859_1.NewEncoder().String(text); err == nil {
+		return raw
+	}
+	return text
+}
+
+// unlatin is a text that may be in ISO 8859-1, in UTF-8.
+func unlatin(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	plain, _ := charmap.ISO8859_1.NewDecoder().String(text) // which knows all bytes
+	return plain
 }
 
 // Renew takes up the challenge of an answer, unless the request was refused with a nonce that has been replaced since.
@@ -119,10 +143,13 @@ func findChallenge(headers []string) (challenge *lib.Challenge, session string, 
 		if !lib.IsDigest(text) {
 			continue
 		}
-		c, problem := lib.ParseChallenge(text)
+		c, problem := lib.ParseChallenge(unlatin(text))
 		if problem != nil || c.Nonce == "" || len(c.Nonce)+len(c.Opaque)+len(c.Realm) > maxChallenge {
 			err = errors.New("the server's digest challenge cannot be read")
 			continue
+		}
+		if !utf8.ValidString(text) {
+			c.Realm = latin(c.Realm) // what is hashed is what was sent
 		}
 		algorithm := c.Algorithm
 		if n := len(algorithm) - len("-sess"); n > 0 && strings.EqualFold(algorithm[n:], "-sess") {
