@@ -23,7 +23,7 @@ import (
 	"github.com/hookbridge/bridge/sources/address"
 )
 
-// digest is HTTP Digest (RFC 7616) with MD5, SHA-256 and their session variants. The challenge of an origin is kept for
+// digest is HTTP Digest (RFC 7616) with MD5, SHA-256 and their session variants. The challenge of an address is kept for
 // all sources that log in alike, and answered in advance with a rising count, until the server names another nonce.
 type digest struct {
 	username string
@@ -48,7 +48,7 @@ func (s *Shared) readDigest(c *attr.Reader, door Door) Login {
 		return nil
 	}
 	return keep(s, func() Login { return &digest{username: username, password: password} },
-		"digest", door.Via, address.Origin(door.Source), username, password.Reveal())
+		"digest", door.Via, address.Origin(door.Source), door.Source.EscapedPath(), username, password.Reveal()) // another path may be another realm
 }
 
 func (*digest) Kind() string          { return "digest" }
@@ -115,14 +115,16 @@ func unlatin(text string) string {
 	return plain
 }
 
-// Renew takes up the challenge of an answer, unless the request was refused with a nonce that has been replaced since.
+// Renew takes up the challenge of an answer, unless the request was refused without a challenge, or with one, that has been
+// replaced since.
 func (d *digest) Renew(resp *http.Response) (bool, error) {
 	if resp.StatusCode != http.StatusUnauthorized {
 		return false, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if used, err := lib.ParseCredentials(resp.Request.Header.Get("Authorization")); err == nil && d.challenge != nil && used.Nonce != d.challenge.Nonce {
+	sent := resp.Request.Header.Get("Authorization")
+	if used, err := lib.ParseCredentials(sent); d.challenge != nil && (sent == "" || err == nil && used.Nonce != d.challenge.Nonce) {
 		return true, nil
 	}
 	challenge, session, err := findChallenge(resp.Header.Values("WWW-Authenticate"))

@@ -118,6 +118,25 @@ func (s *digestServer) admit(w nethttp.ResponseWriter, r *nethttp.Request) bool 
 	return true
 }
 
+// Two realms of one origin have a challenge each, also for jobs that run at the same time.
+func TestDigestOfTwoRealms(t *testing.T) {
+	servers := map[string]*digestServer{"/one/": {algorithm: "MD5", qop: "auth"}, "/two/": {algorithm: "SHA-256", qop: "auth"}}
+	address, h := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) { servers[r.URL.Path].ServeHTTP(w, r) }), newHouse(t)
+	var wg sync.WaitGroup
+	for path := range servers {
+		s := h.source(t, strings.Replace(digestBlock, "/a%%20b", path, 1), address)
+		h.want(t, s, fmt.Sprintf("%q", "GET "+path+"?x=1 ")) // of whom only one nonce is good at a time
+		for range 8 {
+			wg.Go(func() {
+				for range 20 {
+					h.want(t, s, fmt.Sprintf("%q", "GET "+path+"?x=1 "))
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
 func (s *digestServer) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	if s.admit(w, r) {
 		body, _ := io.ReadAll(r.Body)
