@@ -103,7 +103,9 @@ func (f *fetch) run(ctx context.Context) (bridge.Outcome, error) {
 		f.keep(&a, at.address, !more)
 		if !more {
 			if f.paging.next != nil && a.cursor == "" && !f.verifying {
-				f.say(ctx, func() string { return fmt.Sprintf("page %d is the last one: nothing at next path %q", number, f.paging.next) })
+				f.say(ctx, func() string {
+					return fmt.Sprintf("page %d is the last one: nothing at next path %q", number, f.paging.next)
+				})
 			}
 			break
 		}
