@@ -20,16 +20,15 @@ import (
 // 4.14.2), so that the one in the configuration is good only once. The latest is held in memory and, where a token_file
 // is named, on disk. It belongs to whoever has taken it: one that is used twice looks stolen to its provider.
 type refresh struct {
-	file       string
 	configured bridge.Secret
 	taken      chan struct{}
 	latest     bridge.Secret
-	filed      bridge.Secret // what is in the file as far as we know; empty: nothing of ours
+	filed      map[string]bridge.Secret // what is in a file as far as we know
 	given      recent
 }
 
-func newRefresh(file string, configured bridge.Secret) *refresh {
-	return &refresh{file: file, configured: configured, latest: configured, taken: make(chan struct{}, 1)}
+func newRefresh(configured bridge.Secret) *refresh {
+	return &refresh{configured: configured, latest: configured, taken: make(chan struct{}, 1), filed: map[string]bridge.Secret{}}
 }
 
 func (r *refresh) take(ctx context.Context) error {
@@ -72,12 +71,13 @@ func checkFolder(c *attr.Reader, file string) {
 // recall is the token to use: one that the file has got since we looked last, because another process has been given it, or
 // else the latest we know. A file that is there and cannot be read is an error, and the token is not used: what it keeps
 // has most likely replaced it.
-func (r *refresh) recall() (bridge.Secret, error) {
-	if r.file == "" {
+func (r *refresh) recall(name string) (bridge.Secret, error) {
+	if name == "" {
 		return r.latest, nil
 	}
-	file, err := os.Open(r.file)
+	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
+		delete(r.filed, name)
 		return r.latest, nil
 	}
 	if err != nil {
@@ -92,8 +92,8 @@ func (r *refresh) recall() (bridge.Secret, error) {
 	if err := json.Unmarshal(data, &kept); err != nil || kept.RefreshToken == "" || kept.Follows != r.line() {
 		return r.latest, nil
 	}
-	if found := bridge.NewSecret(kept.RefreshToken); found != r.filed { // an older one stays there where writing failed
-		r.latest, r.filed = found, found
+	if found := bridge.NewSecret(kept.RefreshToken); found != r.filed[name] { // an older one stays there where writing failed
+		r.latest, r.filed[name] = found, found
 		r.given.note(kept.RefreshToken)
 	}
 	return r.latest, nil
@@ -115,22 +115,22 @@ var errNotKept = errors.New("no token_file is set; name one to keep it over rest
 
 // remember keeps the token to use next, unless it is where it should be. The file is replaced as a whole: it holds the old
 // one or the new one, never a part.
-func (r *refresh) remember(next bridge.Secret) error {
+func (r *refresh) remember(name string, next bridge.Secret) error {
 	r.latest = next
 	r.given.note(next.Reveal())
 	switch next {
-	case r.configured, r.filed:
+	case r.configured, r.filed[name]:
 		return nil
 	}
-	if r.file == "" {
+	if name == "" {
 		return errNotKept
 	}
 	data, err := json.Marshal(keptToken{RefreshToken: next.Reveal(), Follows: r.line()})
 	if err != nil {
 		return err
 	}
-	if err = replaceFile(r.file, append(data, '\n')); err == nil {
-		r.filed = next
+	if err = replaceFile(name, append(data, '\n')); err == nil {
+		r.filed[name] = next
 	}
 	return err
 }

@@ -270,6 +270,31 @@ func TestATokenFileThatCannotBeReadStopsTheLogin(t *testing.T) {
 	}
 }
 
+// Whoever reads the warning and names a file then, loses nothing by it.
+func TestATokenFileThatIsNamedLater(t *testing.T) {
+	p := &provider{good: "S3CRET-TOKEN"}
+	address, h := serve(t, p.ServeHTTP), newHouse(t)
+	h.want(t, h.source(t, refreshBlock, address, ""), "1")
+	for _, file := range []string{"one.json", "two.json", "one.json"} { // each by a reload
+		h.want(t, h.source(t, refreshBlock, address, fmt.Sprintf("token_file = %q", file)), "1")
+		p.revoke()
+	}
+	h.restart()
+	h.want(t, h.source(t, refreshBlock, address, `token_file = "one.json"`), "1")
+
+	if err := os.Remove(filepath.Join(h.dir, "one.json")); err != nil { // and it comes again
+		t.Fatal(err)
+	}
+	p.revoke()
+	p.keeps = true
+	h.want(t, h.source(t, refreshBlock, address, `token_file = "one.json"`), "1")
+	h.restart()
+	h.want(t, h.source(t, refreshBlock, address, `token_file = "one.json"`), "1")
+	if len(p.refused) > 0 {
+		t.Errorf("refused %q", p.refused)
+	}
+}
+
 // Access tokens for other scopes, or by a client secret that was rotated since, come of the same refresh token.
 func TestOneRefreshTokenForAllScopes(t *testing.T) {
 	p := &provider{good: "S3CRET-TOKEN", all: true}

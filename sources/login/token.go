@@ -30,6 +30,7 @@ type token struct {
 	logger  *slog.Logger
 	warned  sync.Once // that nothing keeps the refresh token
 	refresh *refresh  // nil: client credentials
+	file    string    // that keeps the refresh token; empty: none
 	turn    *turn
 	sent    recent // access tokens
 
@@ -72,8 +73,8 @@ func (s *Shared) readToken(c *attr.Reader, door Door) Login {
 	}
 	config.TokenURL = endpoint.String()
 	var chain *refresh
-	if !first.Empty() { // it stays what it is where scopes, secrets or certificates change
-		chain = keep(s, func() *refresh { return newRefresh(file, first) }, "refresh", config.TokenURL, config.ClientID, first.Reveal(), file)
+	if !first.Empty() { // it stays what it is where anything else changes: scopes, secrets, the file
+		chain = keep(s, func() *refresh { return newRefresh(first) }, "refresh", config.TokenURL, config.ClientID, first.Reveal())
 	}
 	return keep(s, func() Login {
 		t := &token{
@@ -81,7 +82,7 @@ func (s *Shared) readToken(c *attr.Reader, door Door) Login {
 			client: &http.Client{Transport: door.Transport, CheckRedirect: stay},
 		}
 		if chain != nil {
-			t.refresh = chain
+			t.refresh, t.file = chain, file
 			t.config.EndpointParams.Set("grant_type", "refresh_token")
 			if config.ClientSecret == "" { // a public client only says its name
 				t.config.AuthStyle = oauth2.AuthStyleInParams
@@ -135,7 +136,7 @@ func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 		return nil, err
 	}
 	defer t.refresh.giveBack()
-	sent, err := t.refresh.recall()
+	sent, err := t.refresh.recall(t.file)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 	fresh, err := t.exchange(ctx)
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
 		// Another process may have used it first, and kept the one that followed.
-		if other, unread := t.refresh.recall(); unread == nil && other != sent {
+		if other, unread := t.refresh.recall(t.file); unread == nil && other != sent {
 			sent = other
 			t.config.EndpointParams.Set("refresh_token", sent.Reveal())
 			fresh, err = t.exchange(ctx)
@@ -160,7 +161,7 @@ func (t *token) ask(ctx context.Context) (*oauth2.Token, error) {
 
 // keep puts a refresh token that is not the configured one where the next process finds it.
 func (t *token) keep(next bridge.Secret) {
-	err := t.refresh.remember(next)
+	err := t.refresh.remember(t.file, next)
 	warn := func() {
 		t.logger.Warn("the provider replaced the refresh token, and the new one is lost when this process ends",
 			"error", err, "token_url", bridge.Redact(t.config.TokenURL))
