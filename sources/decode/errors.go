@@ -24,7 +24,11 @@ func (e *ItemsError) Error() string {
 	case len(e.Path) == 0:
 		return fmt.Sprintf("the body is %s, not an array; items names the path to the array", e.Found)
 	case e.Found == Missing && e.Body != "":
-		return fmt.Sprintf("items path %q is missing: the body is %s", e.Path, e.Body)
+		text := fmt.Sprintf("items path %q is missing: the body is %s", e.Path, e.Body)
+		if e.Body == "an array" {
+			text += `, which items = "@this" takes`
+		}
+		return text
 	case e.Found == Missing:
 		return fmt.Sprintf("items path %q is missing", e.Path)
 	default:

@@ -91,7 +91,7 @@ func TestJSON(t *testing.T) {
 		{"blanks", "", " \n", nil, "error: the body is empty\n"},
 		{"mark alone", "", "\xef\xbb\xbf", nil, "error: the body is empty\n"},
 		{"items missing", "data.orders", `{"data":{"order":[]}}`, nil, "error: items path \"data.orders\" is missing\n"},
-		{"items missing in an array", "data", `[1]`, nil, "error: items path \"data\" is missing: the body is an array\n"},
+		{"items missing in an array", "data", `[1]`, nil, "error: items path \"data\" is missing: the body is an array, which items = \"@this\" takes\n"},
 		{"items behind a scalar", "data.orders", `{"data":"x"}`, nil, "error: items path \"data.orders\" is missing\n"},
 		{"items null", "data", `{"data":null}`, nil, "error: items path \"data\" is null, not an array\n"},
 		{"items an object", "data", `{"data":{"1":{}}}`, nil, "error: items path \"data\" is an object, not an array\n"},
