@@ -4,7 +4,7 @@ package main
 import (
 	"context"
 	"io"
-	"log"
+	"log" //nolint:depguard // only to silence what net/http writes there
 	"os"
 )
 
