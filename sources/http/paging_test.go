@@ -164,11 +164,15 @@ func TestAddressesWithSpacesInTheQuery(t *testing.T) {
 	var asked []string
 	address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		asked = append(asked, r.URL.RawQuery)
-		if len(asked) == 1 {
+		switch {
+		case len(asked) == 1:
 			fmt.Fprint(w, `{"data":[{"id":1}],"next":"/items?$filter=name eq 'Müller'&$skip=1"}`)
-			return
+		case r.URL.Path == "/items":
+			w.Header().Set("Location", "/moved?to=a b")
+			w.WriteHeader(nethttp.StatusFound)
+		default:
+			fmt.Fprint(w, `{"data":[{"id":2}]}`)
 		}
-		fmt.Fprint(w, `{"data":[{"id":2}]}`)
 	})
 	s := source(t, newShared(), fmt.Sprintf(`url = "%s/items?$filter=name eq 'Müller'"
 decode "json" { items = "data" }
@@ -177,7 +181,7 @@ pagination "next" { path = "next" }`, address))
 	if _, found, err := lookup(t, s, address+"/item?name=a b", "@this"); err != nil || !found {
 		t.Errorf("lookup: %t, %v", found, err)
 	}
-	if got, want := strings.Join(asked, " "), "$filter=name%20eq%20'M%C3%BCller' $filter=name%20eq%20'M%C3%BCller'&$skip=1 name=a%20b"; got != want {
+	if got, want := strings.Join(asked, " "), "$filter=name%20eq%20'M%C3%BCller' $filter=name%20eq%20'M%C3%BCller'&$skip=1 to=a%20b name=a%20b"; got != want {
 		t.Errorf("asked %s\nwant  %s", got, want)
 	}
 }

@@ -243,6 +243,7 @@ func (e *refusedError) Error() string { return e.reason }
 func redirectPolicy(follow bool) func(*nethttp.Request, []*nethttp.Request) error {
 	return func(req *nethttp.Request, via []*nethttp.Request) error {
 		from := via[0]
+		address.Sendable(req.URL)
 		switch {
 		case !follow:
 			return &refusedError{`answered with a redirect, and redirects = "none"`}
