@@ -144,7 +144,23 @@ func isPage(contentType string, start []byte) bool {
 // because a part of a secret, or a quoted one, would not be recognised any more.
 func (s *Source) excerpt(resp *nethttp.Response, start []byte, n int) string {
 	text := s.scrubAnswer(resp, string(start[:min(len(start), 8<<10)]))
-	return strconv.QuoteToASCII(text[:min(len(text), n)])
+	if text = text[:min(len(text), n)]; len(text) == n {
+		text = whole(text)
+	}
+	return strconv.Quote(text)
+}
+
+// whole leaves out a character at the end of which only the beginning is there.
+func whole(text string) string {
+	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRuneInString(text[i:]) {
+				return text[:i]
+			}
+			break
+		}
+	}
+	return text
 }
 
 func clip(text string) string { return clipTo(text, 60) }
