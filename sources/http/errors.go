@@ -144,36 +144,30 @@ func isPage(contentType string, start []byte) bool {
 // because a part of a secret, or a quoted one, would not be recognised any more.
 func (s *Source) excerpt(resp *nethttp.Response, start []byte, n int) string {
 	text := s.scrubAnswer(resp, string(start[:min(len(start), 8<<10)]))
-	if text = text[:min(len(text), n)]; len(text) == n {
-		text = whole(text)
-	}
-	return strconv.Quote(text)
-}
-
-// whole leaves out a character at the end of which only the beginning is there.
-func whole(text string) string {
-	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
-		if utf8.RuneStart(text[i]) {
-			if !utf8.FullRuneInString(text[i:]) {
-				return text[:i]
-			}
-			break
-		}
-	}
-	return text
+	return strconv.Quote(cut(text, n))
 }
 
 func clip(text string) string { return clipTo(text, 60) }
 
-// clipTo cuts a text to n bytes, between two characters.
+// clipTo cuts a text to n bytes, and shows that.
 func clipTo(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
+	return cut(text, n) + "…"
+}
+
+// cut takes the first n bytes of a text, or a few less: not the beginning of a character alone.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
 	}
-	return text[:n] + "…"
+	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
+		if utf8.RuneStart(text[i]) {
+			return text[:i]
+		}
+	}
+	return text[:n]
 }
 
 func bytesText(n int64) string {
