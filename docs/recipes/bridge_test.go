@@ -3,10 +3,7 @@ package recipes_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -51,11 +48,12 @@ func (w world) RoundTrip(r *http.Request) (*http.Response, error) {
 // runningBridge is a daemon with a recipe for its configuration.
 type runningBridge struct {
 	*daemon.Daemon
-	t       *testing.T
-	path    string
-	job     string
-	inbound string
-	world   world
+	t        *testing.T
+	path     string
+	job      string
+	receives bool   // it has receivers
+	inbound  string // where webhooks come in, once it runs
+	world    world
 }
 
 // newBridge writes the configuration. All that is changed of it is the address webhooks come in at.
@@ -68,27 +66,13 @@ func newBridge(t *testing.T, config, job string, s *site, told *destination) *ru
 		if strings.Count(config, public) != 1 {
 			t.Fatalf("a configuration with a receiver has no %q", public)
 		}
-		b.inbound = freeAddress(t)
-		config = strings.Replace(config, public, fmt.Sprintf("inbound = %q", b.inbound), 1)
+		b.receives = true
+		config = strings.Replace(config, public, `inbound = "127.0.0.1:0"`, 1)
 	}
 	if err := os.WriteFile(b.path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// freeAddress is a loopback address that nobody listened at a moment ago. Its port is none of those that connections are given
-// by themselves, which somebody else's may be at any moment.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
-			defer listener.Close()
-			return listener.Addr().String()
-		}
-	}
-	t.Fatal("no address is free")
-	return ""
 }
 
 func (b *runningBridge) open(ctx context.Context) *daemon.Daemon {
@@ -128,8 +112,8 @@ func (b *runningBridge) run(ctx context.Context) {
 			b.t.Errorf("close: %v", err)
 		}
 	})
-	if b.inbound != "" {
-		b.wait(ctx, "the listener", func(s daemon.Status) bool { return s.Listening != "" })
+	if b.receives {
+		b.wait(ctx, "the listener", func(s daemon.Status) bool { b.inbound = s.Listening; return b.inbound != "" })
 	}
 }
 
