@@ -8,6 +8,7 @@ import (
 	"mime"
 	nethttp "net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,28 +38,38 @@ func (s *Source) fail(number int, err error) error {
 
 // scrub hides every secret of the source, as it is and as it would stand in a URL, in JSON or in XML.
 func (s *Source) scrub(text string) string {
-	for _, secret := range s.secrets {
+	for _, secret := range s.known() {
 		text = hide(text, secret)
-	}
-	if s.login != nil {
-		for _, secret := range s.login.Credentials() {
-			text = hide(text, secret)
-		}
 	}
 	return text
 }
 
-// scrubAnswer is scrub for what an answer says. What its request carried is hidden by the request, too: the login may have
-// been renewed since.
+// known are the secrets of the source.
+func (s *Source) known() []string {
+	if s.login == nil {
+		return s.secrets
+	}
+	return slices.Concat(s.secrets, s.login.Credentials())
+}
+
+// scrubAnswer is scrub for the beginning of what an answer says, which may end within a secret. What its request carried is
+// hidden by the request, too: the login may have been renewed since.
 func (s *Source) scrubAnswer(resp *nethttp.Response, text string) string {
+	secrets := s.known()
 	if req := resp.Request; req != nil {
 		_, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
-		text = hide(text, credentials)
+		secrets = append(secrets[:len(secrets):len(secrets)], credentials)
 		for _, cookie := range req.Cookies() {
-			text = hide(text, cookie.Value)
+			secrets = append(secrets, cookie.Value)
 		}
 	}
-	return s.scrub(text)
+	for _, secret := range secrets {
+		text = hide(text, secret)
+	}
+	for _, secret := range secrets {
+		text = hideEnd(text, secret)
+	}
+	return text
 }
 
 func hide(text, secret string) string {
@@ -68,6 +79,21 @@ func hide(text, secret string) string {
 	for i, form := range forms(secret) {
 		if i == 0 || form != secret {
 			text = strings.ReplaceAll(text, form, "(secret)")
+		}
+	}
+	return text
+}
+
+// hideEnd hides the beginning of a secret that a text ends with.
+func hideEnd(text, secret string) string {
+	if len(secret) < 4 {
+		return text
+	}
+	for _, form := range forms(secret) {
+		for n := min(len(form), len(text)); n >= 4; n-- {
+			if strings.HasSuffix(text, form[:n]) {
+				return text[:len(text)-n] + "(secret)"
+			}
 		}
 	}
 	return text

@@ -111,3 +111,19 @@ func TestAHostInCapitalsIsTheSame(t *testing.T) {
 		t.Errorf("%s is another source than %s", a, b)
 	}
 }
+
+// A secret may be longer than what is kept of an answer to be shown.
+func TestTheBeginningOfASecretIsNotShown(t *testing.T) {
+	token := strings.Repeat("0123456789abcdef", 600)
+	for _, status := range []int{nethttp.StatusOK, nethttp.StatusBadRequest} {
+		address := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			w.WriteHeader(status)
+			fmt.Fprintf(w, "you sent %s", r.Header.Get("Authorization"))
+		})
+		got := fetch(t, source(t, newShared(), fmt.Sprintf("url = %q\nretries = 0\nauth \"bearer\" {\n token = %q\n}", address, token)), nil)
+		got.wantError(t, `"you sent Bearer (secret)"`)
+		if strings.Contains(got.Err.Error(), "0123") {
+			t.Errorf("status %d: %v", status, got.Err)
+		}
+	}
+}
