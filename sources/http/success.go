@@ -179,7 +179,10 @@ func (f *fetch) judge(resp *nethttp.Response, envelope decode.Envelope, unread e
 	case err != nil || b.IsNull() || !b.IsKnown():
 		return where(s.expr, "success is neither true nor false"+f.saw(ctx))
 	case b.False():
-		return where(s.expr, "success is false"+f.saw(ctx))
+		// Many that log in by cookies answer 200 to everybody, and say in the document alone that the session has ended.
+		// That is a guess, which costs a login whenever success is false; tokens are not spent on it.
+		session := f.login != nil && f.login.Kind() == "session"
+		return &decode.RefusedError{What: where(s.expr, "success is false"+f.saw(ctx)).Error(), Login: session}
 	}
 	return nil
 }

@@ -36,7 +36,11 @@ func (a *api) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	sid, err := r.Cookie("sid")
 	if !a.deaf && (r.Header.Get("Authorization") == "Bearer "+a.good || err == nil && sid.Value == a.good) {
 		w.Header().Set("Content-Type", map[string]string{"soap": "text/xml"}[a.kind])
-		fmt.Fprint(w, posts[a.kind].answer)
+		answer := posts[a.kind].answer
+		if a.kind == "http" {
+			answer = `{"ok":true,"data":` + answer + `}`
+		}
+		fmt.Fprint(w, answer)
 		return
 	}
 	w.Header().Set("Content-Type", map[string]string{"soap": "text/xml", "graphql": "application/json"}[a.kind])
@@ -46,6 +50,8 @@ func (a *api) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		data = `{"orders":{"edges":[{"node":{"id":"1"}}]}}`
 	}
 	switch a.kind {
+	case "http":
+		fmt.Fprint(w, `{"ok":false,"data":[]}`)
 	case "graphql":
 		fmt.Fprintf(w, `{"data":%s,"errors":[{"message":"who?","extensions":{"code":"UNAUTHENTICATED"}}]}`, data)
 	case "soap":
@@ -105,5 +111,34 @@ func TestALoginThatRanOutBehindRecords(t *testing.T) {
 	h.want(t, s, `{"id":"1"}`)
 	if got := a.end(); got != "/data /login /data" {
 		t.Errorf("asked %s", got)
+	}
+}
+
+// A session of which only the configuration can tell that it has ended is begun again; a token is left alone.
+func TestASessionThatSuccessSaysHasEnded(t *testing.T) {
+	for auth, renewed := range map[string]bool{"json": true, "oauth2": false} {
+		t.Run(auth, func(t *testing.T) {
+			a := &api{kind: "http", status: 200}
+			h := newHouse(t)
+			s := h.kind(t, "http", block(auth, serve(t, a.ServeHTTP), "success = body.ok\ndecode \"json\" { items = \"data\" }\n"))
+			h.want(t, s, `{"id":"1"}`)
+			a.end()
+			if renewed {
+				h.want(t, s, `{"id":"1"}`)
+				if got := a.end(); got != "/data /login /data" {
+					t.Errorf("asked %s", got)
+				}
+			}
+			a.deaf = true
+			h.wantError(t, s, `success is false: body.ok is false`)
+			want := "/data"
+			if renewed {
+				want = "/data /login /data"
+			}
+			if got := a.end(); got != want {
+				t.Errorf("asked %s, want %s", got, want)
+			}
+			h.silent(t)
+		})
 	}
 }
