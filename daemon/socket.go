@@ -45,8 +45,11 @@ func (d *Daemon) listen() (net.Listener, error) {
 }
 
 func (d *Daemon) serve(ctx context.Context, listener net.Listener) error {
+	orders, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	defer context.AfterFunc(ctx, func() { end(errStopping) })() // who waits for an order hears why it is over
 	server := &http.Server{Handler: d.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return orders },
 		ErrorLog:    slog.NewLogLogger(d.log.Handler(), slog.LevelError)}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -51,7 +51,7 @@ func (a *app) tellRun(job, command string, r bridge.RunReport, words string, con
 	case bridge.RunFailed:
 		return hinted(fmt.Errorf("job %q: %s", job, r.Error), "see each request: hookbridge plan %s --trace", job)
 	case bridge.RunDropped:
-		return hinted(fmt.Errorf("job %q: its configuration changed during the run, which was dropped", job), "once more: hookbridge "+command+" %s", job)
+		return hinted(fmt.Errorf("job %q: the run was dropped: %s", job, r.Error), "once more: hookbridge "+command+" %s", job)
 	}
 	a.printf("%s: %s\n", job, words)
 	for _, remark := range runRemarks(job, r) {

@@ -184,6 +184,33 @@ func TestFollowersOutliveTheDaemon(t *testing.T) {
 	second.stop(t)
 }
 
+// Whoever waits for a run when the daemon is stopped hears that, and not of a context.
+func TestAPollThatAStopCutsShortSaysSo(t *testing.T) {
+	s := newSite(t)
+	polls, reached := atomic.Int64{}, make(chan struct{})
+	hangs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if polls.Add(1) > 1 {
+			close(reached)
+			<-r.Context().Done()
+			return
+		}
+		_, _ = w.Write([]byte(`[{"id":1}]`))
+	}))
+	t.Cleanup(hangs.Close)
+	text := strings.ReplaceAll(s.template, "JOB", "orders")
+	s.save(t, text[:strings.Index(text, "url = ")]+`url = "`+hangs.URL+"\"\n"+text[strings.Index(text, "    decode"):])
+	daemon := s.start(t)
+	poll := call(t, nil, "--config", s.config, "poll", "orders")
+	<-reached
+	if code := daemon.stop(t); code != exitDone {
+		t.Errorf("exit code %d", code)
+	}
+	poll.until(t, poll.stderr, holding("the daemon is stopping"))
+	if code := poll.wait(t); code != exitFailed {
+		t.Errorf("exit code %d of the poll", code)
+	}
+}
+
 func TestSignalsStopThenCut(t *testing.T) {
 	ctx, draining, release := stopping(t.Context(), time.Hour, slog.New(slog.DiscardHandler))
 	defer release()
