@@ -73,13 +73,13 @@ func (d *Daemon) work(t *turn, l *leash) {
 	if j.retired {
 		l.cancel(errRetired)
 	}
-	origin, reason := t.origin, t.reason
+	origin := t.origin
 	intents := j.intents.newest // what came until now is seen by a run whose first request follows
 	j.reading = intents
 	j.mu.Unlock()
 
 	if err := j.acquire(ctx); err == nil {
-		d.watchBegan(j, reason)
+		d.watchBegan(j)
 		t.report = d.run(ctx, j, origin)
 		j.release()
 		d.watchEnded(j, t.report)

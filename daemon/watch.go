@@ -122,22 +122,19 @@ func (d *Daemon) requestFor(j *job, reason watchdog.Reason) {
 		return
 	}
 	t := d.requestLocked(j, originOf(reason))
-	if t.reason == "" || t.reason == watchdog.Other {
+	if t.reason == watchdog.None || t.reason == watchdog.Other {
 		t.reason = reason
 	}
 }
 
 // watchBegan and watchEnded frame every run of a watched job.
-func (d *Daemon) watchBegan(j *job, reason watchdog.Reason) {
+func (d *Daemon) watchBegan(j *job) {
 	if j.watch == nil {
 		return
 	}
-	if reason == "" {
-		reason = watchdog.Other
-	}
 	j.watch.mu.Lock()
 	defer j.watch.mu.Unlock()
-	j.watch.machine.PollBegan(time.Now(), reason)
+	j.watch.machine.PollBegan(time.Now())
 }
 
 func (d *Daemon) watchEnded(j *job, report bridge.RunReport) {

@@ -66,9 +66,9 @@ type Machine struct {
 	heard   time.Time // since when we are not deaf
 	catchup bool      // a poll is due for what was missed while deaf
 
-	poll    *poll
-	retries int       // failed polls in a row
-	retryAt time.Time // no poll of the watchdog's before this
+	poll    *time.Time // when the run under way began; nil: none is
+	retries int        // failed polls in a row
+	retryAt time.Time  // no poll of the watchdog's before this
 
 	window   window // zero: to be worked out again
 	stale    bool   // a webhook came since it was worked out

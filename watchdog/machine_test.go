@@ -179,7 +179,7 @@ func TestDeafTimeIsNotHeldAgainstWebhooks(t *testing.T) {
 		t.Fatalf("deaf: %+v", d)
 	}
 	s.poll(Schedule, updated("x")...)
-	s.m.PollBegan(s.now, Schedule)
+	s.m.PollBegan(s.now)
 	began := s.now.Add(time.Second)
 	s.m.Hear(began)
 	s.now = s.now.Add(2 * time.Second)
@@ -301,7 +301,8 @@ func TestNoInputLeadsOffTheDiagram(t *testing.T) {
 					m.Hear(now)
 				}
 			default:
-				m.PollBegan(now, m.Next(now).Poll)
+				m.Next(now)
+				m.PollBegan(now)
 				now = now.Add(time.Duration(r.IntN(60)) * time.Second)
 				result := PollResult{Failed: r.IntN(6) == 0, Complete: r.IntN(6) != 0, Gaps: r.IntN(9) == 0, Absent: r.IntN(6) == 0, Silent: r.IntN(20) == 0}
 				for range r.IntN(3) {

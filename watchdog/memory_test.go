@@ -129,7 +129,7 @@ func TestMemoryOfAFutureThatWasTakenBack(t *testing.T) {
 	s.now = s.now.AddDate(-1, 0, 0)
 	s.m.Hear(s.now)
 	s.poll(Catchup)
-	for range 3 {
+	for range 2 {
 		s.wait(time.Minute)
 		s.hook("a")
 		s.poll(Shadow)
@@ -232,8 +232,7 @@ func TestExplainSaysWhyAndUntilWhen(t *testing.T) {
 	s.poll(Catchup)
 	s.wait(time.Second)
 	s.now = date(t, "2026-03-09 06:00")
-	s.silence()
-	s.poll(Probe, updated("x", "y")...)
+	s.poll(s.silence(), updated("x", "y")...)
 	says("2 found untold, waiting for webhooks until")
 	s.wait(5 * time.Minute)
 	says("polling on schedule until webhooks are back")
@@ -247,7 +246,7 @@ func TestExplainSaysWhyAndUntilWhen(t *testing.T) {
 	says("webhooks are believed again after", "2 times")
 	fresh := New(Config{}, half)
 	fresh.Hear(s.now)
-	fresh.PollBegan(s.now, Catchup)
+	fresh.PollBegan(s.now)
 	fresh.PollEnded(s.now, PollResult{Complete: true})
 	if text := fresh.Explain(s.now); text != "no event yet; polling on schedule until the first webhook comes" {
 		t.Error(text)
@@ -279,7 +278,7 @@ func BenchmarkWebhook(b *testing.B) {
 			m := New(cfg, half)
 			m.state.State = Listening
 			m.Hear(now)
-			m.PollBegan(now, Catchup)
+			m.PollBegan(now)
 			m.PollEnded(now, PollResult{Complete: true})
 			keys := make([]string, 1000)
 			for i := range keys {

@@ -2,15 +2,10 @@ package watchdog
 
 import "time"
 
-// poll is a run of the job that is under way.
-type poll struct {
-	reason Reason
-	began  time.Time
-}
-
-// PollBegan says that a run of the job sends its first request now. reason is Decision.Poll or Scheduled, or Other.
-func (m *Machine) PollBegan(now time.Time, reason Reason) {
-	m.poll = &poll{reason, m.read(now)}
+// PollBegan says that a run of the job, for whatever reason, sends its first request now.
+func (m *Machine) PollBegan(now time.Time) {
+	t := m.read(now)
+	m.poll = &t
 }
 
 // Change is a change that a poll found and told.
@@ -36,11 +31,11 @@ type PollResult struct {
 // PollEnded takes in how the run that PollBegan announced ended.
 func (m *Machine) PollEnded(now time.Time, result PollResult) {
 	t := m.read(now)
-	run := m.poll
-	m.poll = nil
-	if run == nil {
-		run = &poll{Other, t}
+	began := t
+	if m.poll != nil {
+		began = *m.poll
 	}
+	m.poll = nil
 	if result.Failed {
 		m.failed(t, now, result.RetryAt)
 		return
@@ -53,13 +48,13 @@ func (m *Machine) PollEnded(now time.Time, result PollResult) {
 		m.state.Unheard = t
 	}
 	switch {
-	case m.deaf || run.began.Before(m.heard):
+	case m.deaf || began.Before(m.heard):
 		// Webhooks were lost by our own fault since it began, so that nothing can be held against what comes after it.
 	case m.catchup:
 		m.catchup = false
-		m.told.agree(run.began, t, result)
+		m.told.agree(began, t, result)
 	default:
-		m.weigh(t, run, result, traffic)
+		m.weigh(t, began, result, traffic)
 	}
 	m.state.Baselined = m.state.Baselined || !result.NoBaseline
 	if m.state.State == Unproven && m.state.Webhooks > 0 && m.state.Baselined {
@@ -68,8 +63,8 @@ func (m *Machine) PollEnded(now time.Time, result PollResult) {
 	m.settleVerdicts(t)
 }
 
-// weigh compares what a poll found with what webhooks told.
-func (m *Machine) weigh(t time.Time, run *poll, result PollResult, traffic bool) {
+// weigh compares what a poll that began then found with what webhooks told.
+func (m *Machine) weigh(t, began time.Time, result PollResult, traffic bool) {
 	recovering := m.state.State == Recovering
 	// What happened before webhooks were back is not held against them: the poll that counts follows one that began since.
 	shadow := recovering && traffic && !result.Silent && !result.Gaps && !m.told.agreed.Before(m.state.Since)
@@ -86,7 +81,7 @@ func (m *Machine) weigh(t time.Time, run *poll, result PollResult, traffic bool)
 			}
 		}
 	}
-	m.told.agree(run.began, t, result)
+	m.told.agree(began, t, result)
 	switch {
 	case len(untold) > 0:
 		m.decided = true

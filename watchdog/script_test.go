@@ -73,7 +73,18 @@ func (s *script) poll(reason Reason, changes ...Change) {
 }
 
 func (s *script) result(reason Reason, result PollResult) {
-	s.m.PollBegan(s.now, reason)
+	d := s.next()
+	switch reason {
+	case Probe, Audit, Catchup:
+		if d.Poll != reason {
+			s.Fatalf("a poll for %q is not what it wants: %+v", reason, d)
+		}
+	case Schedule, Shadow, Degraded:
+		if d.Scheduled != reason {
+			s.Fatalf("a tick is no poll for %q: %+v", reason, d)
+		}
+	}
+	s.m.PollBegan(s.now)
 	s.now = s.now.Add(time.Second)
 	s.m.PollEnded(s.now, result)
 	s.next()

@@ -112,16 +112,12 @@ func simulate(p process, seed uint64, berlin *time.Location) figures {
 	slices.SortFunc(failures, time.Time.Compare)
 	f := figures{}
 	probes := 0
-	poll := func(m *Machine, t time.Time, reason Reason) {
-		m.PollBegan(t, reason)
-		m.PollEnded(t, PollResult{Complete: true})
-	}
 	event, wake := next(start), start
 	for now := start; now.Before(end); {
 		now = earlier(event, wake)
 		for len(failures) > 0 && failures[0].Before(now) {
 			failures = failures[1:]
-			f.fail(*m, event, next, poll)
+			f.fail(*m, event, next)
 		}
 		if now.Equal(event) {
 			m.Webhook(now, Webhook{})
@@ -132,7 +128,7 @@ func simulate(p process, seed uint64, berlin *time.Location) figures {
 			if d.Poll == Probe {
 				probes++
 			}
-			poll(m, now, d.Poll)
+			pollAt(m, now)
 			d = m.Next(now)
 		}
 		m.Transitions()
@@ -142,8 +138,14 @@ func simulate(p process, seed uint64, berlin *time.Location) figures {
 	return f
 }
 
+// pollAt is a poll that takes no time and finds nothing.
+func pollAt(m *Machine, t time.Time) {
+	m.PollBegan(t)
+	m.PollEnded(t, PollResult{Complete: true})
+}
+
 // fail lets a copy of the machine hear nothing from event on.
-func (f *figures) fail(m Machine, event time.Time, next func(time.Time) time.Time, poll func(*Machine, time.Time, Reason)) {
+func (f *figures) fail(m Machine, event time.Time, next func(time.Time) time.Time) {
 	m.told.reset()
 	m.told.agree(m.state.Polled, m.state.Polled, PollResult{Complete: true})
 	now := m.clock.last
@@ -153,7 +155,7 @@ func (f *figures) fail(m Machine, event time.Time, next func(time.Time) time.Tim
 			break
 		}
 		if d.Poll != None {
-			poll(&m, now, d.Poll)
+			pollAt(&m, now)
 			continue
 		}
 		now = d.At

@@ -131,7 +131,7 @@ func (w *world) tick() {
 func (w *world) poll(reason Reason) {
 	w.polls[reason]++
 	w.polling = true
-	w.m.PollBegan(w.now, reason)
+	w.m.PollBegan(w.now)
 	failed := w.fails(w.now)
 	seen := map[string]int{}
 	for key := range w.dirty {
