@@ -199,88 +199,81 @@ func (g gate) Accept(ctx context.Context, _ *bridge.Inbound, _ json.RawMessage) 
 	return false, ctx.Err()
 }
 
+// hanging is a server with a webhook that its inbox keeps waiting.
+type hanging struct {
+	*inbound.Server
+	inbox   gate
+	webhook *call
+	stop    context.CancelFunc
+	done    chan error // what Serve returned
+}
+
+func hangingServer(t *testing.T, drain context.Context) *hanging {
+	t.Helper()
+	inbox := make(gate)
+	h := &hanging{Server: inbound.New(inbox, inbound.Options{}), inbox: inbox, done: make(chan error, 1)}
+	if err := h.Set([]inbound.Receiver{{Name: "orders", Open: true}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	p := newPipes()
+	var ctx context.Context
+	ctx, h.stop = context.WithCancel(t.Context())
+	go func() { h.done <- h.Serve(ctx, drain, p) }()
+	h.webhook = p.dial(t)
+	h.webhook.write(post(2) + "{}")
+	synctest.Wait()
+	return h
+}
+
 func TestAStopFinishesWhatWasBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inbox := make(gate)
-		s := inbound.New(inbox, inbound.Options{})
-		if err := s.Set([]inbound.Receiver{{Name: "orders", Open: true}}, nil); err != nil {
-			t.Fatal(err)
-		}
-		p := newPipes()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- s.Serve(ctx, t.Context(), p) }()
-		c := p.dial(t)
-		c.write(post(2) + "{}")
-		synctest.Wait()
-		cancel()
+		s := hangingServer(t, t.Context())
+		s.stop()
 		synctest.Wait()
 		select {
-		case err := <-done:
+		case err := <-s.done:
 			t.Fatalf("ended with a webhook under way: %v", err)
 		default:
 		}
-		close(inbox)
-		if got := c.answer(); got != "200" {
+		close(s.inbox)
+		if got := s.webhook.answer(); got != "200" {
 			t.Errorf("the webhook under way is answered %s", got)
 		}
-		if err := <-done; err != nil {
+		if err := <-s.done; err != nil {
 			t.Error(err)
 		}
-		_ = c.Close()
+		_ = s.webhook.Close()
 	})
 }
 
 func TestAStopDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inbox := make(gate)
-		s := inbound.New(inbox, inbound.Options{})
-		if err := s.Set([]inbound.Receiver{{Name: "orders", Open: true}}, nil); err != nil {
-			t.Fatal(err)
-		}
-		p := newPipes()
-		ctx, cancel := context.WithCancel(t.Context())
 		drain, enough := context.WithTimeout(t.Context(), 10*time.Second)
 		defer enough()
-		done := make(chan error, 1)
-		go func() { done <- s.Serve(ctx, drain, p) }()
-		c := p.dial(t)
-		c.write(post(2) + "{}")
-		synctest.Wait()
+		s := hangingServer(t, drain)
 		began := time.Now()
-		cancel()
-		if err := <-done; err != nil || time.Since(began) < 9*time.Second || time.Since(began) > 11*time.Second {
+		s.stop()
+		if err := <-s.done; err != nil || time.Since(began) < 9*time.Second || time.Since(began) > 11*time.Second {
 			t.Errorf("ended after %s with %v", time.Since(began), err)
 		}
-		close(inbox)
-		_ = c.Close()
+		close(s.inbox)
+		_ = s.webhook.Close()
 	})
 }
 
 // A sender that gives up waiting has sent all the same: what it sent is kept.
 func TestASenderThatHangsUpHasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inbox := make(gate)
-		s := inbound.New(inbox, inbound.Options{})
-		if err := s.Set([]inbound.Receiver{{Name: "orders", Open: true}}, nil); err != nil {
-			t.Fatal(err)
-		}
-		p := newPipes()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- s.Serve(ctx, ctx, p) }()
-		c := p.dial(t)
-		c.write(post(2) + "{}")
+		s := hangingServer(t, t.Context())
+		_ = s.webhook.Close()
 		synctest.Wait()
-		_ = c.Close()
-		synctest.Wait()
-		close(inbox)
+		close(s.inbox)
 		synctest.Wait()
 		if got := s.Status()[0]; got.Accepted != 1 {
 			t.Errorf("status %+v", got)
 		}
-		cancel()
-		if err := <-done; err != nil {
+		s.stop()
+		if err := <-s.done; err != nil {
 			t.Error(err)
 		}
 	})
