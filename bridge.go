@@ -117,7 +117,7 @@ type Event struct {
 	ID            string // evt_ + UUIDv7
 	Job           string // instance name at commit: orders, orders/eu; "bridge" for the bridge's own events
 	JobNumber     int64  // internal number; 0 for the bridge's own events
-	Sequence      int64  // gap-free and rising per job, from 1
+	Sequence      int64  // rises by one per job, from 1; a restored store goes on far above
 	Type          string
 	Key           string
 	Op            Op
