@@ -174,6 +174,9 @@ func (db *DB) prepare(maxPages int64) error {
 // OpenReadOnly opens the store at path for reading, beside a daemon or without one. Methods that write return an
 // error. bridge.ErrNotFound where there is no store.
 func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
+	if err := refuseVanished(path); err != nil {
+		return nil, err
+	}
 	if empty, err := emptyFile(path); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	} else if empty {
