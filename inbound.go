@@ -85,12 +85,3 @@ type InboundQuery struct {
 	Limit      int          `json:"limit,omitempty"` // the newest so many; 0: 100
 	Bodies     bool         `json:"bodies,omitempty"`
 }
-
-// Transition is a change of what the watchdog of a job believes.
-type Transition struct {
-	From   string    `json:"from"`
-	To     string    `json:"to"`
-	At     time.Time `json:"at"`
-	Why    string    `json:"why"`
-	Missed int64     `json:"missed,omitempty"` // changes that no webhook told of
-}

@@ -70,6 +70,15 @@ const (
 	RunDropped   RunOutcome = "dropped" // the job's configuration changed under it
 )
 
+// Transition is a change of what the watchdog of a job believes.
+type Transition struct {
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	At     time.Time `json:"at"`
+	Why    string    `json:"why"`
+	Missed int64     `json:"missed,omitempty"` // changes that no webhook told of
+}
+
 // IndexEntry is what is kept in memory of one row of a snapshot.
 type IndexEntry struct {
 	ID    int64  // of the row

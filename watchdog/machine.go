@@ -115,11 +115,11 @@ type Decision struct {
 
 // Transition is a change of state, to be recorded.
 type Transition struct {
-	From   State     `json:"from"`
-	To     State     `json:"to"`
-	At     time.Time `json:"at"`
-	Why    string    `json:"why"`
-	Missed int       `json:"missed"` // changes that no webhook told, where that is the reason
+	From   State
+	To     State
+	At     time.Time
+	Why    string
+	Missed int // changes that no webhook told, where that is the reason
 }
 
 // Webhook is an inbound webhook of the job, verified and wanted by its `when`.
