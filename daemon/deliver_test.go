@@ -38,8 +38,9 @@ destination "ops" {
   allow   = ["127.0.0.0/8"]
 }
 `
-	d := newBench(t, text).open()
-	serve(t, d)
+	b := newBench(t, text)
+	d := b.open()
+	stop, log := serve(t, d), b.record()
 	poll(t, d, "orders")
 	sink.answer(500, "webhook-delivery", "abort-message")
 	source.set(`{"id":1}`, `{"id":2}`, `{"id":3}`)
@@ -71,6 +72,16 @@ destination "ops" {
 	}
 	if got := len(ops.lines()); got != 1 {
 		t.Errorf("%d alerts, want one for two dead letters", got)
+	}
+	stop()
+	said := 0
+	for entry := range strings.Lines(log.String()) {
+		if strings.Contains(entry, "dead letter") && !strings.Contains(entry, "level=DEBUG") {
+			said++
+		}
+	}
+	if said != 2 {
+		t.Errorf("two dead letters are logged %d times:\n%s", said, log.String())
 	}
 }
 

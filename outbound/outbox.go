@@ -214,9 +214,9 @@ func (c *courier) tell(ctx context.Context, p *plan, l *landing, s *bridge.Settl
 		if !first {
 			return
 		}
-		log.Warn("the receiver disabled the destination; its events are held until: hookbridge resume", "reason", s.Attempt.Error)
+		log.Debug("the receiver disabled the destination", "reason", s.Attempt.Error) // Notify tells it, once it is recorded
 	case bridge.Dead:
-		log.Warn("dead letter; to send it again: hookbridge replay", "reason", s.Attempt.Error)
+		log.Debug("dead letter", "reason", s.Attempt.Error)
 	}
 	c.notices[s.Delivery] = Notice{
 		Destination: c.number, Name: p.Name, Verdict: s.Verdict, Delivery: s.Delivery,
