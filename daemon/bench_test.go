@@ -302,6 +302,9 @@ func (b *bench) record() *transcript {
 
 func (b *bench) write(config string) {
 	b.t.Helper()
+	if strings.Contains(config, "receiver \"") && !strings.Contains(config, "inbound = ") && !strings.Contains(config, "bridge {") {
+		config += "\nbridge {\n  listen = \"127.0.0.1:0\"\n}\n" // the usual port may be somebody else's
+	}
 	if err := os.WriteFile(b.path, []byte(config), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
