@@ -36,7 +36,7 @@ type landing struct {
 }
 
 // attempt makes one attempt at a delivery: one request, but for the quick retries.
-func (c *courier) attempt(ctx context.Context, p *plan, client *client, delivery *bridge.Delivery) *landing {
+func (c *courier) attempt(ctx context.Context, tether *leash, p *plan, client *client, delivery *bridge.Delivery) *landing {
 	began := time.Now()
 	l := &landing{delivery: delivery, verdict: bridge.Retry, attempt: bridge.Attempt{At: began.UTC().Truncate(time.Millisecond)}}
 	defer func() { l.attempt.Took = time.Since(began) }()
@@ -46,9 +46,8 @@ func (c *courier) attempt(ctx context.Context, p *plan, client *client, delivery
 		l.attempt.Error = p.scrub(err.Error())
 		return l
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.Timeout, p.late)
-	defer cancel()
-	ctx = watch(ctx)
+	ctx = watch(tether.begin(ctx, p))
+	defer tether.end()
 	response, err := client.Do(request.WithContext(ctx))
 	if err != nil {
 		l.cut = errors.Is(context.Cause(ctx), errCut)

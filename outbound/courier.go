@@ -238,8 +238,10 @@ type flight struct {
 // work makes attempts until it is dismissed. A worker that goes on has a stack that fits; a new goroutine would have to
 // grow one for each attempt.
 func (c *courier) work(ctx context.Context, f *flight) {
+	var l leash
+	defer l.drop()
 	for ; f != nil; f = <-c.ready {
-		c.landed <- c.attempt(ctx, f.plan, f.client, f.delivery)
+		c.landed <- c.attempt(ctx, &l, f.plan, f.client, f.delivery)
 	}
 }
 

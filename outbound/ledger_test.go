@@ -238,7 +238,7 @@ func (s sender) try(ctx context.Context, change func(*bridge.Delivery)) *landing
 	if change != nil {
 		change(&delivery)
 	}
-	return s.courier.attempt(ctx, p, s.client, &delivery)
+	return s.courier.attempt(ctx, &leash{}, p, s.client, &delivery)
 }
 
 // try makes one attempt at a sample delivery.
