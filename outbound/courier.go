@@ -18,6 +18,7 @@ const (
 	queueBytes   = 16 << 20 // bodies held in memory, about
 	maxUnsettled = 4096     // outcomes held while the store cannot take them; then attempts stop
 	settleBatch  = 512
+	settlePause  = 2 * time.Millisecond // between the beginnings of two small batches
 
 	workerPatience = time.Second // of workers who have nothing to do
 )
@@ -61,6 +62,7 @@ type courier struct {
 	unsettled []bridge.Settlement
 	notices   map[int64]Notice // by delivery, of what is unsettled
 	settling  []bridge.Settlement
+	gather    time.Time // when the next batch may go, however small
 	settled   chan error
 
 	looking, recording trouble // the store's
@@ -279,7 +281,7 @@ func (c *courier) alarm(now time.Time, active bool) time.Duration {
 		}
 	}
 	if len(c.unsettled) > 0 && c.settling == nil {
-		until(c.recording.until)
+		until(c.recordable())
 	}
 	if c.flying == 0 && c.crew > 0 {
 		until(c.idle)

@@ -306,3 +306,60 @@ func TestIdleDestinationIsOneGoroutine(t *testing.T) {
 		}
 	})
 }
+
+// Outcomes gather for a moment while there is more to send; what waits for an outcome alone never waits for others.
+func TestOutcomesGatherWhileThereIsMoreToSend(t *testing.T) {
+	const took = 100 * time.Microsecond
+	synctest.Test(t, func(t *testing.T) {
+		l, a := backlog(t, 200)
+		destination := to(1, "https://shop.example.com")
+		destination.Concurrency = 1
+		running(t, l, Options{Transport: a.during(took, always(204))}, destination)
+		pass(time.Second)
+		if n := l.count(bridge.StateDelivered); n != 200 {
+			t.Errorf("%d delivered", n)
+		}
+		if most := int(200*took/settlePause) + 3; l.commits > most {
+			t.Errorf("%d commits, want at most %d", l.commits, most)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		l, a := newLedger(t), &arrivals{}
+		for range 20 {
+			l.add(1, "1001")
+		}
+		running(t, l, Options{Transport: a.during(took, always(204))}, to(1, "https://shop.example.com"))
+		pass(time.Second)
+		if spread := a.times[len(a.times)-1].Sub(a.times[0]); len(a.times) != 20 || spread != 19*took {
+			t.Errorf("%d arrived within %v, want 20 one right after the other", len(a.times), spread)
+		}
+	})
+}
+
+// The time-out is each attempt's own, though one worker makes them all: those that take nearly as long do not add up, and
+// one that took too long harms none that follow.
+func TestEachAttemptHasItsOwnTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, a := backlog(t, 9)
+		destination := to(1, "https://shop.example.com")
+		destination.Concurrency, destination.Timeout = 1, time.Second
+		quick := a.during(900*time.Millisecond, always(204))
+		hangs := a.during(time.Hour, always(204))
+		n := 0
+		running(t, l, Options{Transport: receiver(func(r *http.Request) (*http.Response, error) {
+			if n++; n == 4 || n == 5 {
+				return hangs(r)
+			}
+			return quick(r)
+		})}, destination)
+		pass(9100 * time.Millisecond) // seven that were answered, two that were not
+		if got := l.count(bridge.StateDelivered); got != 7 {
+			t.Errorf("%d of the first nine attempts were good, want 7", got)
+		}
+		for i, s := range l.settled {
+			if late := i == 3 || i == 4; late != (s.Attempt.Error == "no answer within 1s") {
+				t.Errorf("attempt %d ended with %q", i+1, s.Attempt.Error)
+			}
+		}
+	})
+}

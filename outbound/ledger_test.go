@@ -26,6 +26,7 @@ type ledger struct {
 	settled  []bridge.Settlement
 	disabled map[int64]bool
 	looks    int
+	commits  int
 	slow     time.Duration // what Due takes
 }
 
@@ -107,6 +108,7 @@ func (l *ledger) Settle(_ context.Context, outcomes []bridge.Settlement) error {
 	if l.refuse != nil {
 		return l.refuse
 	}
+	l.commits++
 	for _, s := range outcomes {
 		r := l.rows[s.Delivery-1]
 		if r.state != bridge.StateReady {

@@ -138,9 +138,10 @@ func (c *courier) drop() {
 // record hands outcomes to the store, one batch at a time. While a batch is being committed the next one gathers, so
 // commits become larger exactly when there is much to commit, and nobody waits when there is little. ctx does not end: an outcome is a fact, and whoever is stopping waits for it.
 func (c *courier) record(ctx context.Context, now time.Time) {
-	if len(c.unsettled) == 0 || c.settling != nil || c.recording.until.After(now) {
+	if len(c.unsettled) == 0 || c.settling != nil || c.recordable().After(now) {
 		return
 	}
+	c.gather = now.Add(settlePause)
 	n := min(len(c.unsettled), settleBatch)
 	c.settling = c.unsettled[:n:n]
 	c.unsettled = c.unsettled[n:]
@@ -160,6 +161,16 @@ func (c *courier) record(ctx context.Context, now time.Time) {
 		}
 		c.settled <- err
 	}()
+}
+
+// recordable is when outcomes may be handed to the store. While others can be sent, small batches are let grow for a moment:
+// a commit costs the pages it touches, however little it writes to them. What only waits for the outcome is never held up.
+func (c *courier) recordable() time.Time {
+	at := c.recording.until
+	if len(c.queue) > 0 && len(c.unsettled) < settleBatch && c.gather.After(at) {
+		at = c.gather
+	}
+	return at
 }
 
 // recorded takes down whether a batch was committed.
