@@ -150,12 +150,12 @@ func TestTheNewerWinsOverARunInProgress(t *testing.T) {
 			t.Fatalf("webhook %d was answered %d", i, got)
 		}
 	}
+	source.set(`{"id":1,"v":3}`, `{"id":2,"v":2}`, `{"id":4,"v":2}`) // which the run that follows is shown
 	source.mu.Lock()
 	source.block = nil
 	source.mu.Unlock()
 	close(release)
 	<-running.done
-	source.set(`{"id":1,"v":3}`, `{"id":2,"v":2}`, `{"id":4,"v":2}`)
 	for range 3 {
 		poll(t, d, "orders")
 	}
