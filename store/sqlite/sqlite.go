@@ -182,6 +182,9 @@ func OpenReadOnly(ctx context.Context, path string) (*DB, error) {
 	} else if empty {
 		return nil, fmt.Errorf("open store: there is none at %s; it is created by: hookbridge run: %w", path, bridge.ErrNotFound)
 	}
+	if err := refuseStrangeWAL(path); err != nil {
+		return nil, err
+	}
 	db := &DB{path: path, log: slog.New(slog.DiscardHandler), readOnly: true}
 	db.pending.rows = make(map[int64]*runRow)
 	options := url.Values{"mode": {"ro"}, "_query_only": {"true"}, "_busy_timeout": {"5000"}}
